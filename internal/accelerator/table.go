@@ -1,0 +1,170 @@
+package accelerator
+
+import "strings"
+
+// The table holds figures from two places that agree, save where a line says so:
+//
+//   - The EC2 API (DescribeInstanceTypes), as Karpenter's AWS provider publishes it:
+//     https://github.com/aws/karpenter-provider-aws, website/content/en/preview/reference/instance-types.md,
+//     of 2026-07-11, for accelerators and their memory, vCPU, nominal memory, EFA
+//     interfaces and instance store; pkg/providers/instancetype/zz_generated.vpclimits.go,
+//     of 2026-08-06, for network cards.
+//   - AWS's page "Specifications for Amazon EC2 accelerated computing instances",
+//     read 2026-11-22 in a copy made after P6-B200 and before P6-B300 came out (2025).
+//     The tests hold the table against it.
+//
+// What else decides:
+//
+//   - Capacity blocks: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-blocks.html
+//     and capacity-blocks-how.html (which alone names P5en), read 2026-11-22.
+//   - Cluster placement groups take every current generation but burstable, Mac1 and
+//     M7i-flex: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html,
+//     read 2026-11-22.
+//   - Network cards of Trn2, which are not in Karpenter's file:
+//     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html#network-cards, read 2026-11-22.
+//   - Quota codes: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html#ec2-on-demand-instances-limits
+//     and using-spot-limits.html, read 2026-11-22.
+//
+// Left out, because a figure could not be had from two places: trn2.3xlarge (vCPU,
+// memory) and trn2u.48xlarge (accelerators).
+const (
+	specifications = "https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html (2026-11-22), " +
+		"EC2 DescribeInstanceTypes by karpenter-provider-aws (2026-07-11)"
+
+	// priceList was stamped 2025-09-01 with the same prices in that module's v1.8.2.
+	priceRegion = "us-east-1"
+	priceDate   = "2026-07-20"
+	priceList   = "AWS price list by karpenter-provider-aws, pkg/providers/pricing/zz_generated.pricing_aws.go; " +
+		"https://aws.amazon.com/ec2/pricing/on-demand/"
+)
+
+// family is what the sizes of one instance family share.
+type family struct {
+	kind           Kind
+	accelerator    string
+	acceleratorMiB int
+	processes      int // for each accelerator
+	sizes          []size
+}
+
+// size is one line of the table.
+type size struct {
+	name            string
+	count           int
+	vcpu            int
+	memoryGiB       int
+	networkCards    int
+	efaInterfaces   int
+	instanceStoreGB int
+	usdPerHour      float64 // in priceRegion; 0 where the price list has none
+	capacityBlock   bool
+}
+
+var families = []family{
+	{NVIDIA, "NVIDIA A10G", 22888, 1, []size{
+		{"g5.xlarge", 1, 4, 16, 1, 0, 250, 1.006, false},
+		{"g5.2xlarge", 1, 8, 32, 1, 0, 450, 1.212, false},
+		{"g5.4xlarge", 1, 16, 64, 1, 0, 600, 1.624, false},
+		{"g5.8xlarge", 1, 32, 128, 1, 1, 900, 2.448, false},
+		{"g5.12xlarge", 4, 48, 192, 1, 1, 3800, 5.672, false},
+		{"g5.16xlarge", 1, 64, 256, 1, 1, 1900, 4.096, false},
+		{"g5.24xlarge", 4, 96, 384, 1, 1, 3800, 8.144, false},
+		{"g5.48xlarge", 8, 192, 768, 1, 1, 7600, 16.288, false},
+	}},
+	{NVIDIA, "NVIDIA L4", 22888, 1, []size{
+		{"g6.xlarge", 1, 4, 16, 1, 0, 250, 0.8048, false},
+		{"g6.2xlarge", 1, 8, 32, 1, 0, 450, 0.9776, false},
+		{"g6.4xlarge", 1, 16, 64, 1, 0, 600, 1.3232, false},
+		{"g6.8xlarge", 1, 32, 128, 1, 1, 900, 2.0144, false},
+		{"g6.12xlarge", 4, 48, 192, 1, 1, 3760, 4.6016, false},
+		{"g6.16xlarge", 1, 64, 256, 1, 1, 1880, 3.3968, false},
+		{"g6.24xlarge", 4, 96, 384, 1, 1, 3760, 6.6752, false},
+		{"g6.48xlarge", 8, 192, 768, 1, 1, 7520, 13.3504, false},
+	}},
+	{NVIDIA, "NVIDIA L40S", 45776, 1, []size{
+		{"g6e.xlarge", 1, 4, 32, 1, 0, 250, 1.861, false},
+		{"g6e.2xlarge", 1, 8, 64, 1, 0, 450, 2.24208, false},
+		{"g6e.4xlarge", 1, 16, 128, 1, 0, 600, 3.00424, false},
+		{"g6e.8xlarge", 1, 32, 256, 1, 1, 900, 4.52856, false},
+		{"g6e.12xlarge", 4, 48, 384, 1, 1, 3800, 10.49264, false},
+		{"g6e.16xlarge", 1, 64, 512, 1, 1, 1900, 7.57719, false},
+		{"g6e.24xlarge", 4, 96, 768, 2, 2, 3800, 15.06559, false},
+		{"g6e.48xlarge", 8, 192, 1536, 4, 4, 7600, 30.13118, false},
+	}},
+	{NVIDIA, "NVIDIA A100 40GB", 40960, 1, []size{
+		{"p4d.24xlarge", 8, 96, 1152, 4, 4, 8000, 21.957642, true},
+	}},
+	{NVIDIA, "NVIDIA A100 80GB", 81920, 1, []size{
+		{"p4de.24xlarge", 8, 96, 1152, 4, 4, 8000, 27.44705, true},
+	}},
+	{NVIDIA, "NVIDIA H100", 81920, 1, []size{
+		{"p5.4xlarge", 1, 16, 256, 1, 1, 3800, 6.88, true},
+		{"p5.48xlarge", 8, 192, 2048, 32, 32, 30400, 55.04, true},
+	}},
+	{NVIDIA, "NVIDIA H200", 144384, 1, []size{
+		// The price list has no P5e: it is sold by capacity block.
+		{"p5e.48xlarge", 8, 192, 2048, 32, 32, 30400, 0, true},
+		{"p5en.48xlarge", 8, 192, 2048, 16, 16, 30400, 63.296, true},
+	}},
+	{NVIDIA, "NVIDIA B200", 183359, 1, []size{
+		{"p6-b200.48xlarge", 8, 192, 2048, 8, 8, 30400, 113.9328, true},
+	}},
+	{Neuron, "AWS Trainium", 32 * 1024, 2, []size{
+		{"trn1.2xlarge", 1, 8, 32, 1, 0, 474, 1.34375, false},
+		{"trn1.32xlarge", 16, 128, 512, 8, 8, 7600, 21.5, true},
+		{"trn1n.32xlarge", 16, 128, 512, 16, 16, 7600, 24.78, false},
+	}},
+	// AWS's page gives a Trainium2 512 GiB, which no other page does. Neuron's own pages
+	// say 96 GiB, and 4 logical cores in the default LNC=2, read 2026-11-22:
+	// https://awsdocs-neuron.readthedocs-hosted.com/en/latest/training/best-practices.html
+	{Neuron, "AWS Trainium2", 96 * 1024, 4, []size{
+		// Sold by capacity block, in us-east-2; the price list of us-east-1 has no Trn2.
+		{"trn2.48xlarge", 16, 192, 2048, 16, 16, 7600, 0, true},
+	}},
+}
+
+// build joins one line of the table with its family and with what holds for all.
+func (f family) build(s size) Type {
+	onDemand, spot := quotas(s.name)
+	return Type{
+		Name:            s.name,
+		Kind:            f.kind,
+		Accelerator:     f.accelerator,
+		Count:           s.count,
+		AcceleratorMiB:  f.acceleratorMiB,
+		Processes:       s.count * f.processes,
+		VCPU:            s.vcpu,
+		MemoryGiB:       s.memoryGiB,
+		NetworkCards:    s.networkCards,
+		EFAInterfaces:   s.efaInterfaces,
+		Architecture:    X86, // all that stand above
+		InstanceStoreGB: s.instanceStoreGB,
+		CapacityBlock:   s.capacityBlock,
+		PlacementGroup:  true,
+		OnDemandQuota:   onDemand,
+		SpotQuota:       spot,
+		Price:           Price{USDPerHour: s.usdPerHour, Region: priceRegion, Date: priceDate, Source: priceList},
+		Source:          specifications,
+	}
+}
+
+// quotas gives the codes of the vCPU quotas that an instance type counts against,
+// which the letters before its first digit decide. Both are empty for letters that
+// have no accelerators here.
+func quotas(instanceType string) (onDemand, spot string) {
+	letters, _, _ := strings.Cut(instanceType, ".")
+	if digit := strings.IndexAny(letters, "0123456789"); digit >= 0 {
+		letters = letters[:digit]
+	}
+	switch letters {
+	case "p":
+		return "L-417A185B", "L-7212CCBC" // Running On-Demand P instances, All P Spot Instance Requests
+	case "g", "gr":
+		return "L-DB2E81BA", "L-3819A6DF" // ... G and VT ...
+	case "trn":
+		return "L-2C3B7624", "L-6B0D517C" // ... Trn ...
+	case "inf":
+		return "L-1945791B", "L-B5D1601B" // ... Inf ...
+	}
+	return "", ""
+}

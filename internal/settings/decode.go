@@ -1,0 +1,226 @@
+package settings
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// faults is all that is wrong with a configuration, so that one message can say it.
+type faults struct {
+	list []fault
+}
+
+type fault struct{ key, text string }
+
+// add notes what is wrong with a key, as "storage.copies.sample.source".
+func (f *faults) add(key, format string, args ...any) {
+	f.list = append(f.list, fault{key, fmt.Sprintf(format, args...)})
+}
+
+// err is all faults as one error, by key, or nil.
+func (f *faults) err(stack string) error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	sort.SliceStable(f.list, func(i, j int) bool { return f.list[i].key < f.list[j].key })
+	lines := []string{fmt.Sprintf("configuration of stack %s: %d to mend before anything is made (Pulumi.yaml describes every key)", stack, len(f.list))}
+	for _, fault := range f.list {
+		lines = append(lines, fmt.Sprintf("  %s: %s", fault.key, fault.text))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// decode fills the settings from the values of a stack: text by top-level key, with
+// objects and arrays as JSON, as the engine hands them over. Unlike the decoders
+// there are, it goes on after an error and tells unknown keys beside it.
+func (f *faults) decode(values map[string]string, into *Settings) {
+	raw := make(map[string]any, len(values))
+	for key, text := range values {
+		raw[key] = parse(text)
+	}
+	f.fill("", raw, reflect.ValueOf(into).Elem(), true)
+}
+
+// parse is the value that a text stands for: an object or array as such, anything
+// else as the text.
+func parse(text string) any {
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+		return text
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber() // an account's id is no float
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return text
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return text
+	}
+	return value
+}
+
+// fill sets the target to what the value says. Fields of a section must all be there,
+// since Pulumi.yaml has a default for each; fields of an entry that the user names,
+// as an account, may be left out.
+func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
+	switch into.Kind() {
+	case reflect.Struct:
+		object, ok := value.(map[string]any)
+		if !ok {
+			f.add(key, "%s is not an object", spell(value))
+			return
+		}
+		f.fillStruct(key, object, into, section)
+	case reflect.Map:
+		object, ok := value.(map[string]any)
+		if !ok {
+			f.add(key, "%s is not an object", spell(value))
+			return
+		}
+		into.Set(reflect.MakeMapWithSize(into.Type(), len(object)))
+		for name, part := range object {
+			element := reflect.New(into.Type().Elem()).Elem()
+			f.fill(join(key, name), part, element, false)
+			into.SetMapIndex(reflect.ValueOf(name), element)
+		}
+	case reflect.Slice:
+		list, ok := value.([]any)
+		if !ok {
+			f.add(key, "%s is not a list", spell(value))
+			return
+		}
+		into.Set(reflect.MakeSlice(into.Type(), len(list), len(list)))
+		for i, part := range list {
+			f.fill(fmt.Sprintf("%s[%d]", key, i), part, into.Index(i), false)
+		}
+	default:
+		f.fillScalar(key, value, into)
+	}
+}
+
+func (f *faults) fillStruct(key string, object map[string]any, into reflect.Value, section bool) {
+	fields := map[string]reflect.Value{}
+	for i := range into.NumField() {
+		if name := into.Type().Field(i).Tag.Get("json"); name != "-" {
+			fields[name] = into.Field(i)
+		}
+	}
+	for name, field := range fields {
+		if part, ok := object[name]; ok {
+			f.fill(join(key, name), part, field, section)
+		} else if section {
+			f.add(join(key, name), "has no value: set it, or leave it out of the stack file to get its default from Pulumi.yaml")
+		}
+	}
+	for name := range object {
+		if _, ok := fields[name]; ok {
+			continue
+		}
+		if section && strings.Contains(name, ".") { // as `config set` without --path makes it
+			f.add(join(key, name), "is one key with a dot in its name: use `pulumi config set --path`, or nest it in the stack file")
+			continue
+		}
+		f.add(join(key, name), "is unknown%s", suggest(name, names(fields)))
+	}
+}
+
+// fillScalar also takes truth values and numbers that are written as text, as
+// top-level ones always are, and text that looks like a number, as account ids do.
+func (f *faults) fillScalar(key string, value any, into reflect.Value) {
+	text, isText := value.(string)
+	if number, ok := value.(json.Number); ok {
+		text, isText = number.String(), true
+	}
+	switch into.Kind() {
+	case reflect.String:
+		if !isText {
+			f.add(key, "%s is not a string", spell(value))
+			return
+		}
+		if strings.TrimSpace(text) != text {
+			f.add(key, "%s begins or ends with a space", spell(text))
+		}
+		into.SetString(text)
+	case reflect.Int:
+		number, err := strconv.Atoi(text)
+		if err != nil {
+			f.add(key, "%s is not a whole number", spell(value))
+		}
+		into.SetInt(int64(number))
+	case reflect.Bool:
+		truth, ok := value.(bool)
+		if !ok && text != "true" && text != "false" {
+			f.add(key, "%s is neither true nor false", spell(value))
+		}
+		into.SetBool(truth || text == "true")
+	default:
+		panic(fmt.Sprintf("settings: %s has kind %s, which configuration cannot fill", key, into.Kind()))
+	}
+}
+
+// choice checks that a value is one of the options.
+func (f *faults) choice(key, value string, options ...string) {
+	if !slices.Contains(options, value) {
+		f.add(key, "%q is not one of %s%s", value, strings.Join(options, ", "), suggest(value, options))
+	}
+}
+
+// between checks a number of units.
+func (f *faults) between(key string, value, min, max int, unit string) {
+	if value < min || value > max {
+		f.add(key, "%d is not a number of %s from %d to %d", value, unit, min, max)
+	}
+}
+
+// suggest is ", did you mean …?" with the nearest of the names, if one is near.
+func suggest(name string, names []string) string {
+	best, distance := "", len(name)/2+1
+	for _, candidate := range names {
+		if d := levenshtein.Distance(strings.ToLower(name), strings.ToLower(candidate), nil); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %s?", best)
+}
+
+func join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+// names is the keys of a map, sorted.
+func names[V any](of map[string]V) []string {
+	var all []string
+	for name := range of {
+		all = append(all, name)
+	}
+	sort.Strings(all)
+	return all
+}
+
+// spell is a value as the user wrote it, or its beginning.
+func spell(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	const longest = 60
+	if runes := []rune(string(text)); len(runes) > longest {
+		return string(runes[:longest]) + "…"
+	}
+	return string(text)
+}

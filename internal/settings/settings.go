@@ -1,0 +1,111 @@
+// Package settings reads and checks a stack's configuration. It knows nothing of
+// Pulumi: values come in as text by key, as the engine hands them to the program
+// after it has filled in the defaults of Pulumi.yaml.
+package settings
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Settings is the whole configuration of one stack. One that Load returned is checked
+// as a whole: whoever holds it need not check again.
+type Settings struct {
+	Stack        string            `json:"-"`       // name of the stack, which is the environment
+	Region       string            `json:"region"`  // AWS region of everything but organization and billing
+	Tags         map[string]string `json:"tags"`    // extra default tags of every AWS resource
+	Protect      bool              `json:"protect"` // refuse to destroy what holds data or accounts
+	Organization Organization      `json:"organization"`
+	Storage      Storage           `json:"storage"`
+	SageMaker    SageMaker         `json:"sagemaker"`
+}
+
+// Load reads the values of a stack, by top-level key without the project's namespace.
+// Its error names every fault: missing, mistyped, out of range, contradictory, and
+// unknown keys with the nearest known one.
+func Load(stack string, values map[string]string) (Settings, error) {
+	f := &faults{}
+	s := Settings{Stack: stack}
+	f.decode(values, &s)
+	// What could not be read is not checked: its zero value would only draw complaints
+	// about something that nobody wrote.
+	if err := f.err(stack); err != nil {
+		checked := &faults{}
+		s.check(checked)
+		for _, found := range checked.list {
+			if !f.covers(found.key) {
+				f.list = append(f.list, found)
+			}
+		}
+		return Settings{}, f.err(stack)
+	}
+	s.check(f)
+	if err := f.err(stack); err != nil {
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+// covers says whether the key, or what it is part of or has as a part, is at fault.
+func (f *faults) covers(key string) bool {
+	for _, known := range f.list {
+		if known.key == key || strings.HasPrefix(key, known.key+".") || strings.HasPrefix(known.key, key+".") || strings.HasPrefix(known.key, key+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Settings) check(f *faults) {
+	if !stackName.MatchString(s.Stack) {
+		f.add("(stack)", "%q: the stack's name is part of account names and tags: use 1 to 20 lower-case letters, digits and hyphens, a letter first", s.Stack)
+	}
+	if !regionName.MatchString(s.Region) {
+		f.add("region", "%q is not a region's name, as us-west-2 is (without the letter of an availability zone)", s.Region)
+	}
+	checkTags(f, s.Tags)
+	s.Organization.check(f, s.Stack)
+	s.Storage.check(f)
+	s.SageMaker.check(f, s.Storage)
+}
+
+var (
+	stackName  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+	regionName = regexp.MustCompile(`^(us|us-gov|us-iso[a-z]?|ca|mx|sa|eu|eu-isoe|eusc-[a-z]+|af|il|me|ap|cn)-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]$`)
+	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// ownTags are the default tags that the program sets itself.
+var ownTags = []string{"Environment", "ManagedBy", "Project"}
+
+// maxTags is how many tags an S3 object, the most restricted of our resources, takes.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+const maxTags = 10
+
+func checkTags(f *faults, tags map[string]string) {
+	if len(tags)+len(ownTags) > maxTags {
+		f.add("tags", "%d are too many: an S3 object takes %d, of which %d are the program's own", len(tags), maxTags, len(ownTags))
+	}
+	for _, name := range names(tags) {
+		at, value := "tags."+name, tags[name]
+		// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+		if name == "" || len([]rune(name)) > 128 || len([]rune(value)) > 256 {
+			f.add(at, "a tag has a name of 1 to 128 characters and a value of at most 256")
+		}
+		if strings.HasPrefix(strings.ToLower(name), "aws:") {
+			f.add(at, "names that begin with aws: are AWS's own")
+		}
+		for _, own := range ownTags {
+			if strings.EqualFold(name, own) {
+				f.add(at, "is set by the program itself: choose another name")
+			}
+		}
+	}
+}
+
+// checkAccount checks an account's id, which may be empty.
+func checkAccount(f *faults, key, id string) {
+	if id != "" && !accountID.MatchString(id) {
+		f.add(key, "%q is not an account's id: 12 digits, in quotes so that YAML keeps a leading zero", id)
+	}
+}

@@ -1,0 +1,49 @@
+// llm-platform is one Pulumi program that gives a team all it needs to train large
+// language models on AWS. See README.md.
+package main
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+func main() { pulumi.Run(platform) }
+
+// platform calls one builder per concern. Each takes the Outputs of the ones above
+// it, so the order of the calls is the order of the platform.
+func platform(ctx *pulumi.Context) error {
+	cfg, err := loadSettings(ctx)
+	if err != nil {
+		return err
+	}
+	org, err := newOrganization(ctx, "org", cfg)
+	if err != nil {
+		return fmt.Errorf("organization: %w", err)
+	}
+	store, err := newStorage(ctx, "storage", cfg, org.Training, pulumi.Providers(org.Training.Provider))
+	if err != nil {
+		return fmt.Errorf("storage: %w", err)
+	}
+	studio, err := newSageMaker(ctx, "sagemaker", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	if err != nil {
+		return fmt.Errorf("sagemaker: %w", err)
+	}
+
+	// What a data scientist or another stack reads. README.md says what each is.
+	ctx.Export("region", pulumi.String(cfg.Region))
+	ctx.Export("organizationId", org.ID)
+	ctx.Export("accountIds", org.accountIDs())
+	ctx.Export("trainingAccountArn", org.Training.ARN)
+	ctx.Export("bucketName", store.Dataset.Name)
+	ctx.Export("bucketEndpoint", store.Dataset.Endpoint)
+	ctx.Export("sourceDataUrl", store.SourceURL)
+	ctx.Export("destinationDataUrl", store.Dataset.url())
+	ctx.Export("checkpointUrl", store.Checkpoints.url())
+	ctx.Export("artifactUrl", store.Artifacts.url())
+	ctx.Export("dataKeyArn", store.KeyARN)
+	ctx.Export("transferTaskArns", store.Transfers)
+	ctx.Export("sagemakerRoleArn", studio.RoleARN)
+	ctx.Export("notebookUrl", studio.NotebookURL)
+	return nil
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/accelerator"
+)
+
+// Cluster is where training runs: one that we made, or one that was given.
+type Cluster struct {
+	pulumi.ResourceState
+
+	Name       pulumi.StringOutput  // of the EKS cluster; empty for a given one
+	Kubeconfig pulumi.StringOutput  // secret; kubectl takes it as it is
+	Provider   *kubernetes.Provider // goes to the cluster as the training account's role
+	Pools      map[string]Pool      // accelerator pools by name, as configured
+	Ready      []pulumi.Resource    // depend on these before making a training pod: nodes, add-ons, device plugins, Pod Identity
+}
+
+// Pool is the plain facts of one accelerator node pool that a pod must know.
+type Pool struct {
+	Name       string
+	Type       accelerator.Type  // the figures of its instance type
+	EFA        int               // EFA interfaces a node has; 0 where the pool does without
+	Labels     map[string]string // select its nodes
+	TaintKey   string            // of the NoSchedule taint on its nodes, as nvidia.com/gpu
+	TaintValue string            // of that taint
+}

@@ -22,12 +22,20 @@ func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 		return settings.Settings{}, fmt.Errorf("configuration: %s: %w", pulumi.EnvConfig, err)
 	}
 	own := make(map[string]string, len(all))
+	var secret []string
 	for key, value := range all {
 		if name, ok := strings.CutPrefix(key, ctx.Project()+":"); ok {
 			own[name] = value
+			if ctx.IsConfigSecret(key) {
+				secret = append(secret, name)
+			}
 		}
 	}
-	return settings.Load(ctx.Stack(), own)
+	cfg, err := settings.Load(ctx.Stack(), own, secret...)
+	if err != nil {
+		return settings.Settings{}, err
+	}
+	return cfg, cfg.Git.CheckToken(os.Getenv)
 }
 
 // defaultTags are the tags of every AWS resource of a stack.

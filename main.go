@@ -4,8 +4,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/run"
 )
 
 func main() { pulumi.Run(platform) }
@@ -16,6 +19,10 @@ func platform(ctx *pulumi.Context) error {
 	cfg, err := loadSettings(ctx)
 	if err != nil {
 		return err
+	}
+	scripts, err := run.ReadScripts(os.DirFS("scripts"))
+	if err != nil {
+		return fmt.Errorf("folder scripts: %w", err)
 	}
 	org, err := newOrganization(ctx, "org", cfg)
 	if err != nil {
@@ -28,6 +35,14 @@ func platform(ctx *pulumi.Context) error {
 	studio, err := newSageMaker(ctx, "sagemaker", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
 	if err != nil {
 		return fmt.Errorf("sagemaker: %w", err)
+	}
+	branch, err := newGitBranch(ctx, "git", cfg, scripts)
+	if err != nil {
+		return fmt.Errorf("git branch: %w", err)
+	}
+	training, err := newTraining(ctx, "training", cfg, cluster, store, branch, scripts)
+	if err != nil {
+		return fmt.Errorf("training: %w", err)
 	}
 
 	// What a data scientist or another stack reads. README.md says what each is.
@@ -45,5 +60,13 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("transferTaskArns", store.Transfers)
 	ctx.Export("sagemakerRoleArn", studio.RoleARN)
 	ctx.Export("notebookUrl", studio.NotebookURL)
+	ctx.Export("branchName", branch.Name)
+	ctx.Export("branchUrl", branch.URL)
+	ctx.Export("scriptCommit", branch.Commit)
+	ctx.Export("runName", pulumi.String(training.RunName))
+	ctx.Export("jobName", training.JobName)
+	ctx.Export("runCheckpointUrl", training.CheckpointURL)
+	ctx.Export("runArtifactUrl", training.ArtifactURL)
+	ctx.Export("smokeName", training.SmokeName)
 	return nil
 }

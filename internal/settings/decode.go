@@ -16,7 +16,8 @@ import (
 
 // faults is all that is wrong with a configuration, so that one message can say it.
 type faults struct {
-	list []fault
+	list   []fault
+	secret []string // top-level keys that have a secret somewhere, as the engine tells
 }
 
 type fault struct{ key, text string }
@@ -24,6 +25,16 @@ type fault struct{ key, text string }
 // add notes what is wrong with a key, as "storage.copies.sample.source".
 func (f *faults) add(key, format string, args ...any) {
 	f.list = append(f.list, fault{key, fmt.Sprintf(format, args...)})
+}
+
+// mustBeSecret checks that a value was given with --secret. The engine says no more
+// than which top-level keys have some secret in them, so of two values under one such
+// key it cannot be told which one is.
+func (f *faults) mustBeSecret(key string, value Secret) {
+	section, _, _ := strings.Cut(key, ".")
+	if value != "" && !slices.Contains(f.secret, section) {
+		f.add(key, "stands in plain text in the stack file: use `pulumi config set --secret --path %s`, and renew what has been there", key)
+	}
 }
 
 // err is all faults as one error, by key, or nil.
@@ -76,14 +87,14 @@ func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
 	case reflect.Struct:
 		object, ok := value.(map[string]any)
 		if !ok {
-			f.add(key, "%s is not an object", spell(value))
+			f.add(key, "%s is not an object", spellFor(into.Type(), value))
 			return
 		}
 		f.fillStruct(key, object, into, section)
 	case reflect.Map:
 		object, ok := value.(map[string]any)
 		if !ok {
-			f.add(key, "%s is not an object", spell(value))
+			f.add(key, "%s is not an object", spellFor(into.Type(), value))
 			return
 		}
 		into.Set(reflect.MakeMapWithSize(into.Type(), len(object)))
@@ -95,7 +106,7 @@ func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
 	case reflect.Slice:
 		list, ok := value.([]any)
 		if !ok {
-			f.add(key, "%s is not a list", spell(value))
+			f.add(key, "%s is not a list", spellFor(into.Type(), value))
 			return
 		}
 		into.Set(reflect.MakeSlice(into.Type(), len(list), len(list)))
@@ -143,11 +154,11 @@ func (f *faults) fillScalar(key string, value any, into reflect.Value) {
 	switch into.Kind() {
 	case reflect.String:
 		if !isText {
-			f.add(key, "%s is not a string", spell(value))
+			f.add(key, "%s is not a string", spellFor(into.Type(), value))
 			return
 		}
 		if strings.TrimSpace(text) != text {
-			f.add(key, "%s begins or ends with a space", spell(text))
+			f.add(key, "%s begins or ends with a space", spellFor(into.Type(), text))
 		}
 		into.SetString(text)
 	case reflect.Int:

@@ -18,19 +18,22 @@ type Settings struct {
 	Organization Organization      `json:"organization"`
 	Storage      Storage           `json:"storage"`
 	SageMaker    SageMaker         `json:"sagemaker"`
+	Git          Git               `json:"git"`
+	Training     Training          `json:"training"`
 }
 
 // Load reads the values of a stack, by top-level key without the project's namespace.
 // Its error names every fault: missing, mistyped, out of range, contradictory, and
-// unknown keys with the nearest known one.
-func Load(stack string, values map[string]string) (Settings, error) {
-	f := &faults{}
+// unknown keys with the nearest known one. Of the values under the secret keys it
+// shows none that may be secret, and elsewhere it takes none that must be.
+func Load(stack string, values map[string]string, secretKeys ...string) (Settings, error) {
+	f := &faults{secret: secretKeys}
 	s := Settings{Stack: stack}
 	f.decode(values, &s)
 	// What could not be read is not checked: its zero value would only draw complaints
 	// about something that nobody wrote.
 	if err := f.err(stack); err != nil {
-		checked := &faults{}
+		checked := &faults{secret: secretKeys}
 		s.check(checked)
 		for _, found := range checked.list {
 			if !f.covers(found.key) {
@@ -67,6 +70,8 @@ func (s *Settings) check(f *faults) {
 	s.Organization.check(f, s.Stack)
 	s.Storage.check(f)
 	s.SageMaker.check(f, s.Storage)
+	s.Git.check(f, s.Stack)
+	s.Training.check(f)
 }
 
 var (

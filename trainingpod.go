@@ -253,8 +253,8 @@ func (t *trainingBuilder) wholeNode() *corev1.ResourceRequirementsArgs {
 		limits["vpc.amazonaws.com/efa"] = pulumi.String(strconv.Itoa(t.pool.EFA))
 	}
 	requests := pulumi.StringMap{
-		"cpu":    pulumi.Sprintf("%dm", t.pool.Type.VCPU*750),
-		"memory": pulumi.Sprintf("%dMi", t.pool.Type.MemoryGiB*768),
+		"cpu":    pulumi.String(strconv.Itoa(t.pool.Type.VCPU * 3 / 4)),
+		"memory": pulumi.String(strconv.Itoa(t.pool.Type.MemoryGiB*3/4) + "Gi"),
 	}
 	for name, count := range limits {
 		requests[name] = count

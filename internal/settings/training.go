@@ -56,7 +56,7 @@ var (
 // platformVariables are what the platform tells every rank; to change one would make
 // the ranks disagree, or write where another run does.
 var platformVariables = []string{
-	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT",
+	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT", "USER",
 }
 
 // maxNodes keeps name and index of a pod within the 63 characters of a host name.

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+
+	"llm-platform/internal/accelerator"
+	"llm-platform/internal/run"
+	"llm-platform/internal/settings"
+)
+
+var manifestsDir = flag.String("manifests", "", "folder to write each case's Kubernetes objects to, for test/cluster")
+
+// manifestCases are the runs that test/cluster tries on a real control plane. Its
+// tests name them.
+var manifestCases = map[string]struct {
+	instanceType string
+	set          map[string]any // what differs from the defaults, under training
+}{
+	"four":     {"p5.48xlarge", map[string]any{"nodes": 4, "retries": 2, "args": []string{"--learning-rate", "3e-4"}}},
+	"edited":   {"p5.48xlarge", map[string]any{"nodes": 4, "retries": 2, "args": []string{"--learning-rate", "1e-4"}}},
+	"plain":    {"g6.12xlarge", map[string]any{"nodes": 2}},
+	"thousand": {"p5.48xlarge", map[string]any{"nodes": 1000}},
+	"full": {"p5en.48xlarge", map[string]any{
+		"nodes": 2, "smoke": true, "queue": "research", "deadlineHours": 72, "resumeFrom": "train-0123456789",
+		"environment": map[string]string{"NCCL_DEBUG": "INFO"}, "secrets": map[string]string{"HF_TOKEN": "hf-not-a-token"},
+	}},
+}
+
+// TestManifests has newTraining register every case, and writes what it registered
+// with Kubernetes where -manifests says.
+func TestManifests(t *testing.T) {
+	for name, c := range manifestCases {
+		objects := trainingObjects(t, c.instanceType, c.set)
+		kinds := map[string]int{}
+		for _, object := range objects {
+			kinds[object["kind"].(string)]++
+		}
+		for _, kind := range []string{"Namespace", "ServiceAccount", "ResourceQuota", "ConfigMap", "Service", "Job"} {
+			if kinds[kind] == 0 {
+				t.Errorf("%s: no %s registered; this test tests nothing", name, kind)
+			}
+		}
+		if *manifestsDir == "" {
+			continue
+		}
+		text, err := json.MarshalIndent(objects, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(*manifestsDir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(*manifestsDir, name+".json"), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// trainingObjects is what newTraining registers with Kubernetes for the settings.
+func trainingObjects(t *testing.T, instanceType string, set map[string]any) []map[string]any {
+	t.Helper()
+	set["mode"] = "job"
+	cfg := trainingSettings(t, set)
+	machine, err := accelerator.Lookup(instanceType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := run.ReadScripts(os.DirFS("scripts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := &objectRecorder{}
+	err = pulumi.RunErr(func(ctx *pulumi.Context) error {
+		provider, err := kubernetes.NewProvider(ctx, "kubernetes", &kubernetes.ProviderArgs{})
+		if err != nil {
+			return err
+		}
+		cluster := &Cluster{Provider: provider, Pools: map[string]Pool{"gpu": {
+			Name: "gpu", Type: machine, EFA: machine.EFAInterfaces,
+			Labels: map[string]string{"llm-platform/pool": "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
+		}}}
+		bucket := func(name string) *Bucket { return &Bucket{Name: pulumi.String(name).ToStringOutput()} }
+		store := &Storage{Dataset: bucket("dataset"), Checkpoints: bucket("checkpoints"), Artifacts: bucket("artifacts")}
+		branch := &GitBranch{Commit: pulumi.String(strings.Repeat("c0", 20)).ToStringOutput()}
+		_, err = newTraining(ctx, "training", cfg, cluster, store, branch, scripts)
+		return err
+	}, pulumi.WithMocks("llm-platform", "dev", seen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen.objects
+}
+
+// objectRecorder notes every Kubernetes object as the program registers it.
+type objectRecorder struct {
+	mu      sync.Mutex
+	objects []map[string]any
+}
+
+func (r *objectRecorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if strings.HasPrefix(args.TypeToken, "kubernetes:") {
+		r.objects = append(r.objects, plain(resource.NewObjectProperty(args.Inputs)).(map[string]any))
+	}
+	return args.Name, args.Inputs, nil
+}
+
+func (r *objectRecorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return resource.PropertyMap{}, nil
+}
+
+// plain is a value as JSON has it: what is secret shows, as it does in the cluster.
+func plain(value resource.PropertyValue) any {
+	switch {
+	case value.IsSecret():
+		return plain(value.SecretValue().Element)
+	case value.IsOutput():
+		return plain(value.OutputValue().Element)
+	case value.IsObject():
+		object := map[string]any{}
+		for key, part := range value.ObjectValue() {
+			object[string(key)] = plain(part)
+		}
+		return object
+	case value.IsArray():
+		list := []any{}
+		for _, part := range value.ArrayValue() {
+			list = append(list, plain(part))
+		}
+		return list
+	default:
+		return value.V
+	}
+}
+
+// trainingSettings is the defaults of Pulumi.yaml with some of training's changed.
+func trainingSettings(t *testing.T, set map[string]any) settings.Settings {
+	t.Helper()
+	cfg, err := loadTraining(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func loadTraining(set map[string]any) (settings.Settings, error) {
+	text, err := os.ReadFile("Pulumi.yaml")
+	if err != nil {
+		return settings.Settings{}, err
+	}
+	var project struct {
+		Config map[string]struct{ Default any }
+	}
+	if err := yaml.Unmarshal(text, &project); err != nil {
+		return settings.Settings{}, err
+	}
+	sections := map[string]any{}
+	for key, declared := range project.Config {
+		section, leaf, nested := strings.Cut(key, ".")
+		switch {
+		case strings.Contains(key, ":"):
+		case !nested:
+			sections[key] = declared.Default
+		default:
+			if sections[section] == nil {
+				sections[section] = map[string]any{}
+			}
+			sections[section].(map[string]any)[leaf] = declared.Default
+		}
+	}
+	sections["organization"].(map[string]any)["emailTemplate"] = "aws+{stack}-{account}@example.com"
+	for leaf, value := range set {
+		sections["training"].(map[string]any)[leaf] = value
+	}
+	values := map[string]string{}
+	for key, value := range sections {
+		if text, ok := value.(string); ok {
+			values[key] = text
+			continue
+		}
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			return settings.Settings{}, err
+		}
+		values[key] = string(encoded)
+	}
+	return settings.Load("dev", values, "training")
+}

@@ -18,13 +18,30 @@ import (
 type faults struct {
 	list   []fault
 	secret []string // top-level keys that have a secret somewhere, as the engine tells
+	values int      // how many of them are values that could not be read; the checks come after
 }
 
 type fault struct{ key, text string }
 
-// add notes what is wrong with a key, as "storage.copies.sample.source".
+// add notes what is wrong with a key, as "storage.copies.sample.source". What could
+// not be read is not noted again: a check would only complain of what nobody wrote.
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, fault{key, fmt.Sprintf(format, args...)})
+	if f.read(key) {
+		f.list = append(f.list, fault{key, fmt.Sprintf(format, args...)})
+	}
+}
+
+// read says whether a key, with what it is part of and all its parts, could be read.
+func (f *faults) read(key string) bool {
+	return !slices.ContainsFunc(f.list[:f.values], func(unread fault) bool {
+		return within(unread.key, key) || within(key, unread.key)
+	})
+}
+
+// within says whether a key is another or a part of it.
+func within(key, other string) bool {
+	rest, ok := strings.CutPrefix(key, other)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // mustBeSecret checks that a value was given with --secret. The engine says no more
@@ -59,6 +76,7 @@ func (f *faults) decode(values map[string]string, into *Settings) {
 		raw[key] = parse(text)
 	}
 	f.fill("", raw, reflect.ValueOf(into).Elem(), true)
+	f.values = len(f.list)
 }
 
 // parse is the value that a text stands for: an object or array as such, anything

@@ -3,7 +3,7 @@ export GOFLAGS += -trimpath
 
 STACK ?= dev
 
-.PHONY: preview up tools test lint
+.PHONY: preview up tools test test-cluster lint
 
 # What a `pulumi preview` would show, on the real engine and a simulated cloud.
 preview:
@@ -26,3 +26,9 @@ lint:
 	go vet ./...
 	cd tools/lint && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	.build/bin/staticcheck ./...
+
+# The training Job on a real Kubernetes control plane, as the program registers it. The first build takes a
+# quarter of an hour on two cores.
+test-cluster:
+	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
+	cd test/cluster && MANIFESTS=$(CURDIR)/.build/manifests GOFLAGS=-buildvcs=false go test -count=1 -v -timeout 30m .

@@ -8,7 +8,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/run"
+	runs "llm-platform/internal/run"
 )
 
 func main() { pulumi.Run(platform) }
@@ -20,7 +20,7 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	scripts, err := run.ReadScripts(os.DirFS("scripts"))
+	scripts, err := runs.ReadScripts(os.DirFS("scripts"))
 	if err != nil {
 		return fmt.Errorf("folder scripts: %w", err)
 	}

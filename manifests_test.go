@@ -12,11 +12,11 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"gopkg.in/yaml.v3"
 
 	"llm-platform/internal/accelerator"
-	"llm-platform/internal/run"
+	runs "llm-platform/internal/run"
 	"llm-platform/internal/settings"
+	"llm-platform/internal/stackfile"
 )
 
 var manifestsDir = flag.String("manifests", "", "folder to write each case's Kubernetes objects to, for test/cluster")
@@ -76,7 +76,7 @@ func trainingObjects(t *testing.T, instanceType string, set map[string]any) []ma
 	if err != nil {
 		t.Fatal(err)
 	}
-	scripts, err := run.ReadScripts(os.DirFS("scripts"))
+	scripts, err := runs.ReadScripts(os.DirFS("scripts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,45 +156,21 @@ func trainingSettings(t *testing.T, set map[string]any) settings.Settings {
 }
 
 func loadTraining(set map[string]any) (settings.Settings, error) {
-	text, err := os.ReadFile("Pulumi.yaml")
+	_, declared, err := stackfile.Keys(".")
 	if err != nil {
 		return settings.Settings{}, err
 	}
-	var project struct {
-		Config map[string]struct{ Default any }
-	}
-	if err := yaml.Unmarshal(text, &project); err != nil {
+	tree := map[string]any{}
+	if err := stackfile.Default(tree, declared); err != nil {
 		return settings.Settings{}, err
 	}
-	sections := map[string]any{}
-	for key, declared := range project.Config {
-		section, leaf, nested := strings.Cut(key, ".")
-		switch {
-		case strings.Contains(key, ":"):
-		case !nested:
-			sections[key] = declared.Default
-		default:
-			if sections[section] == nil {
-				sections[section] = map[string]any{}
-			}
-			sections[section].(map[string]any)[leaf] = declared.Default
-		}
-	}
-	sections["organization"].(map[string]any)["emailTemplate"] = "aws+{stack}-{account}@example.com"
+	stackfile.Set(tree, "organization.emailTemplate", "aws+{stack}-{account}@example.com")
 	for leaf, value := range set {
-		sections["training"].(map[string]any)[leaf] = value
+		stackfile.Set(tree, "training."+leaf, value)
 	}
-	values := map[string]string{}
-	for key, value := range sections {
-		if text, ok := value.(string); ok {
-			values[key] = text
-			continue
-		}
-		encoded, err := json.Marshal(value)
-		if err != nil {
-			return settings.Settings{}, err
-		}
-		values[key] = string(encoded)
+	values, err := stackfile.Text(tree)
+	if err != nil {
+		return settings.Settings{}, err
 	}
 	return settings.Load("dev", values, "training")
 }

@@ -11,7 +11,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/run"
+	runs "llm-platform/internal/run"
 	"llm-platform/internal/settings"
 )
 
@@ -28,7 +28,7 @@ type Training struct {
 
 // newTraining makes the namespace and what belongs to it, and starts the run if the
 // stack wants one. It waits for nothing that runs: the Job is there when it is accepted.
-func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluster *Cluster, store *Storage, branch *GitBranch, scripts run.Scripts, opts ...pulumi.ResourceOption) (*Training, error) {
+func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluster *Cluster, store *Storage, branch *GitBranch, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*Training, error) {
 	none := pulumi.String("").ToStringOutput()
 	training := &Training{JobName: none, CheckpointURL: none, ArtifactURL: none, SmokeName: none}
 	if err := ctx.RegisterComponentResource("llm:platform:Training", name, training, append(opts, pulumi.Providers(cluster.Provider))...); err != nil {
@@ -61,11 +61,15 @@ func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluste
 // until its retries are used up or its exit code says that trying again cannot help;
 // then all of them end. Drained and lost nodes do not count.
 //
-// The name in Kubernetes carries the run's identity and the name in Pulumi does not,
-// so that another run is a replacement: preview shows it as one, and the old pods are
-// gone, checkpoint saved, before the new ones ask for the same nodes. It is neither
-// protected nor kept on destroy: what it has learnt is in the checkpoints, and a Job
-// that nobody knows of would hold the most expensive part of the account.
+// The run's identity is in Pulumi's name too. So an up leaves a run that has started
+// alone, whatever the platform has learnt since (ignored changes would be kept from the
+// next run as well, were it the same resource), and another run is another Job: preview
+// shows one more and one less. For the moment that both are there, the quota and one
+// pod per node keep them from sharing or doubling accelerators; the new pods start as
+// the old ones, checkpoint saved, let go.
+//
+// It is neither protected nor kept on destroy: what it has learnt is in the
+// checkpoints, and a Job that nobody knows of would hold what costs most.
 func (t *trainingBuilder) job(after ...pulumi.Resource) (*batchv1.Job, error) {
 	container := corev1.ContainerArgs{
 		Name:            pulumi.String("train"),
@@ -78,12 +82,12 @@ func (t *trainingBuilder) job(after ...pulumi.Resource) (*batchv1.Job, error) {
 		SecurityContext: unprivileged(),
 		VolumeMounts:    mounts(),
 	}
-	return batchv1.NewJob(t.ctx, t.name+"-job", &batchv1.JobArgs{
+	return batchv1.NewJob(t.ctx, t.name+"-job-"+t.runName, &batchv1.JobArgs{
 		Metadata: &metav1.ObjectMetaArgs{
 			Name:        pulumi.String(t.runName),
 			Namespace:   pulumi.String(settings.TrainingNamespace),
 			Labels:      t.jobLabels(),
-			Annotations: t.awaitOnlyDeletion(),
+			Annotations: unawaited(),
 		},
 		Spec: &batchv1.JobSpecArgs{
 			CompletionMode:        pulumi.String("Indexed"),
@@ -114,11 +118,16 @@ func (t *trainingBuilder) job(after ...pulumi.Resource) (*batchv1.Job, error) {
 				},
 			},
 		},
-	}, pulumi.Parent(t.training), pulumi.DependsOn(append(after, t.ready...)),
-		// Kubernetes refuses to change these; Pulumi's provider knows only some of them.
-		pulumi.ReplaceOnChanges([]string{"spec.completionMode", "spec.backoffLimitPerIndex", "spec.podFailurePolicy", "spec.successPolicy", "spec.managedBy"}),
-		pulumi.DeleteBeforeReplace(true),
-		pulumi.IgnoreChanges([]string{"spec.suspend"})) // Kueue's to say
+	}, pulumi.Parent(t.training), pulumi.DependsOn(append(after, t.ready...)), pulumi.IgnoreChanges(started()))
+}
+
+// started is what of a Job is decided when it starts. That leaves the deadline and the
+// labels, which Kubernetes lets change, and is Kueue's to say in suspend.
+func started() []string {
+	return []string{
+		"spec.completionMode", "spec.completions", "spec.parallelism", "spec.backoffLimitPerIndex", "spec.maxFailedIndexes",
+		"spec.podReplacementPolicy", "spec.podFailurePolicy", "spec.template", "spec.suspend",
+	}
 }
 
 // environment is what each rank is told. torchrun takes its arguments from the PET_
@@ -130,7 +139,7 @@ func (t *trainingBuilder) environment() corev1.EnvVarArray {
 		set("PET_NPROC_PER_NODE", t.pool.Type.Processes),
 		corev1.EnvVarArgs{Name: pulumi.String("PET_NODE_RANK"), ValueFrom: field("metadata.annotations['batch.kubernetes.io/job-completion-index']")},
 		set("PET_MASTER_ADDR", fmt.Sprintf("%s-0.%s", t.runName, t.runName)),
-		set("PET_MASTER_PORT", run.MasterPort),
+		set("PET_MASTER_PORT", runs.MasterPort),
 		set("PET_MAX_RESTARTS", 0), // a rank that failed leaves its pod, so that the Job counts it
 		set("RUN_NAME", t.runName),
 		set("AWS_REGION", t.region),
@@ -153,7 +162,7 @@ func (t *trainingBuilder) environment() corev1.EnvVarArray {
 	for _, name := range t.cfg.EnvironmentNames() {
 		env = append(env, set(name, t.cfg.Environment[name]))
 	}
-	for _, fact := range run.Network(t.pool.Type, t.pool.EFA) {
+	for _, fact := range runs.Network(t.pool.Type, t.pool.EFA) {
 		if _, overridden := t.cfg.Environment[fact.Name]; !overridden {
 			env = append(env, set(fact.Name, fact.Value))
 		}
@@ -162,12 +171,13 @@ func (t *trainingBuilder) environment() corev1.EnvVarArray {
 }
 
 // identity is what the run's name stands for.
-func (t *trainingBuilder) identity() run.Identity {
-	return run.Identity{
+func (t *trainingBuilder) identity() runs.Identity {
+	return runs.Identity{
 		Image: t.cfg.Image, Command: t.cfg.Command, Args: t.cfg.Args,
 		Environment: t.cfg.Environment, Secrets: t.cfg.SecretNames(),
 		Nodes: t.cfg.Nodes, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, EFA: t.pool.EFA,
 		Dataset: t.cfg.DatasetPrefix, ResumeFrom: t.cfg.ResumeFrom,
+		Retries: t.cfg.Retries, GraceSeconds: t.cfg.GraceSeconds, Queue: t.cfg.Queue,
 		Scripts: t.scripts.Digest(), Counter: t.cfg.Run,
 	}
 }

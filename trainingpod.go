@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/accelerator"
-	"llm-platform/internal/run"
+	runs "llm-platform/internal/run"
 	"llm-platform/internal/settings"
 )
 
@@ -31,21 +31,26 @@ type trainingBuilder struct {
 	pool     Pool
 	store    *Storage
 	branch   *GitBranch
-	scripts  run.Scripts
+	scripts  runs.Scripts
 	training *Training
 	runName  string
 	ready    []pulumi.Resource // what a pod needs before it starts
 }
 
 // namespace makes the namespace with its rules, service account, quota and secrets.
+// Its removal waits for the last pod in it, and comes before that of the nodes, so that
+// a destroy gives a run the time to save a checkpoint.
 func (t *trainingBuilder) namespace() error {
 	labels := pulumi.StringMap{"app.kubernetes.io/managed-by": pulumi.String("pulumi")}
 	for _, mode := range []string{"enforce", "warn", "audit"} {
 		labels["pod-security.kubernetes.io/"+mode] = pulumi.String("restricted")
 	}
 	namespace, err := corev1.NewNamespace(t.ctx, t.name+"-namespace", &corev1.NamespaceArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(settings.TrainingNamespace), Labels: labels},
-	}, pulumi.Parent(t.training))
+		Metadata: &metav1.ObjectMetaArgs{
+			Name: pulumi.String(settings.TrainingNamespace), Labels: labels,
+			Annotations: pulumi.StringMap{"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(t.cfg.GraceSeconds + 300))},
+		},
+	}, pulumi.Parent(t.training), pulumi.DependsOn(t.ready))
 	if err != nil {
 		return err
 	}
@@ -110,9 +115,7 @@ func (t *trainingBuilder) metadata(name string) *metav1.ObjectMetaArgs {
 }
 
 // run makes the scripts, the names that the ranks find each other by, and the Job.
-//
-// Scripts and Service carry the run's identity in Pulumi's name too, unlike the Job:
-// those of the old run must stay until its last pod is gone.
+// Each carries the run's identity in its name.
 func (t *trainingBuilder) run() error {
 	if needed := t.cfg.Nodes * t.pool.Type.Count; t.cfg.MaxAccelerators > 0 && needed > t.cfg.MaxAccelerators {
 		return fmt.Errorf("training.maxAccelerators: %d are fewer than the %d of %d nodes with %d each", t.cfg.MaxAccelerators, needed, t.cfg.Nodes, t.pool.Type.Count)
@@ -126,7 +129,7 @@ func (t *trainingBuilder) run() error {
 	}
 	options := []pulumi.ResourceOption{pulumi.Parent(t.training), pulumi.DependsOn(t.ready)}
 
-	data := pulumi.StringMap{commitKey: t.branch.Commit, run.SumsFile: pulumi.String(t.scripts.Sums())}
+	data := pulumi.StringMap{commitKey: t.branch.Commit, runs.SumsFile: pulumi.String(t.scripts.Sums())}
 	for _, script := range t.scripts {
 		data[script.Key()] = pulumi.String(script.Content)
 	}
@@ -139,14 +142,14 @@ func (t *trainingBuilder) run() error {
 		return fmt.Errorf("scripts: %w", err)
 	}
 	peers := own()
-	peers.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")} // its pods come later
+	peers.Annotations = unawaited() // its pods come later
 	service, err := corev1.NewService(t.ctx, t.name+"-service-"+t.runName, &corev1.ServiceArgs{
 		Metadata: peers,
 		Spec: &corev1.ServiceSpecArgs{
 			ClusterIP:                pulumi.String("None"), // a name for each pod, none for all
 			Selector:                 t.labels(),
 			PublishNotReadyAddresses: pulumi.Bool(true), // ranks look for rank 0 before it is ready
-			Ports:                    corev1.ServicePortArray{corev1.ServicePortArgs{Name: pulumi.String("rendezvous"), Port: pulumi.Int(run.MasterPort)}},
+			Ports:                    corev1.ServicePortArray{corev1.ServicePortArgs{Name: pulumi.String("rendezvous"), Port: pulumi.Int(runs.MasterPort)}},
 		},
 	}, options...)
 	if err != nil {
@@ -167,11 +170,11 @@ func (t *trainingBuilder) smoke() error {
 		command = []string{"neuron-ls"}
 	}
 	one := pulumi.StringMap{t.pool.Type.ResourceName(): pulumi.String("1")}
-	name := run.Identity{Image: t.cfg.Image, Command: command, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, Counter: t.cfg.Run}.Name("smoke")
+	name := runs.Identity{Image: t.cfg.Image, Command: command, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, Counter: t.cfg.Run}.Name("smoke")
 	labels := pulumi.StringMap{"app.kubernetes.io/name": pulumi.String("smoke"), "app.kubernetes.io/managed-by": pulumi.String("pulumi")}
 	metadata := t.metadata(name)
-	metadata.Labels, metadata.Annotations = labels, t.awaitOnlyDeletion()
-	job, err := batchv1.NewJob(t.ctx, t.name+"-smoke", &batchv1.JobArgs{
+	metadata.Labels, metadata.Annotations = labels, unawaited()
+	job, err := batchv1.NewJob(t.ctx, t.name+"-"+name, &batchv1.JobArgs{
 		Metadata: metadata,
 		Spec: &batchv1.JobSpecArgs{
 			BackoffLimit:          pulumi.Int(0),
@@ -193,7 +196,7 @@ func (t *trainingBuilder) smoke() error {
 				},
 			},
 		},
-	}, pulumi.Parent(t.training), pulumi.DependsOn(t.ready), pulumi.DeleteBeforeReplace(true))
+	}, pulumi.Parent(t.training), pulumi.DependsOn(t.ready), pulumi.IgnoreChanges([]string{"spec"}))
 	if err != nil {
 		return err
 	}
@@ -201,15 +204,12 @@ func (t *trainingBuilder) smoke() error {
 	return nil
 }
 
-// awaitOnlyDeletion lets an up go on as soon as the Job is there, rather than when it
-// is complete, but has a replacement and a destroy wait until its pods are gone.
-// (pulumi.com/skipAwait, the usual way, skips both: the next run would then be made
-// beside the last one.) The wait ends with the pods' grace and five minutes more.
-func (t *trainingBuilder) awaitOnlyDeletion() pulumi.StringMap {
-	return pulumi.StringMap{
-		"pulumi.com/waitFor":        pulumi.String("jsonpath={.metadata.uid}"),
-		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(t.cfg.GraceSeconds + 300)),
-	}
+// unawaited lets an up go on as soon as the object is there: Pulumi would wait for a
+// Job to be complete, and for a Service to have pods. Of a Job, its end is not waited
+// for either (pulumi.com/waitFor would do that, but leaves an error in the state with
+// each refresh).
+func unawaited() pulumi.StringMap {
+	return pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
 }
 
 // undisturbed asks autoscalers not to empty a node for their own ends.
@@ -232,7 +232,7 @@ func failurePolicy() *batchv1.PodFailurePolicyArgs {
 		},
 		batchv1.PodFailurePolicyRuleArgs{
 			Action:      pulumi.String("FailJob"),
-			OnExitCodes: batchv1.PodFailurePolicyOnExitCodesRequirementArgs{Operator: pulumi.String("In"), Values: pulumi.ToIntArray(run.FatalCodes())},
+			OnExitCodes: batchv1.PodFailurePolicyOnExitCodesRequirementArgs{Operator: pulumi.String("In"), Values: pulumi.ToIntArray(runs.FatalCodes())},
 		},
 	}}
 }
@@ -271,7 +271,7 @@ func (t *trainingBuilder) checkEFA() corev1.ContainerArray {
 	return corev1.ContainerArray{corev1.ContainerArgs{
 		Name:            pulumi.String("efa"),
 		Image:           pulumi.String(t.cfg.Image),
-		Command:         pulumi.ToStringArray(run.CheckEFA("/dev/infiniband", t.pool.EFA)),
+		Command:         pulumi.ToStringArray(runs.CheckEFA("/dev/infiniband", t.pool.EFA)),
 		Resources:       t.wholeNode(),
 		SecurityContext: unprivileged(),
 	}}
@@ -295,7 +295,7 @@ func onePerNode() *corev1.AffinityArgs {
 
 // volumes are the scripts, shared memory for the data loaders, and scratch.
 func (t *trainingBuilder) volumes() corev1.VolumeArray {
-	items := corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(run.SumsFile), Path: pulumi.String(run.SumsFile)}}
+	items := corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(runs.SumsFile), Path: pulumi.String(runs.SumsFile)}}
 	for _, script := range t.scripts {
 		items = append(items, corev1.KeyToPathArgs{Key: pulumi.String(script.Key()), Path: pulumi.String(script.Path)})
 	}

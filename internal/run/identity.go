@@ -9,9 +9,10 @@ import (
 	"fmt"
 )
 
-// Identity is everything that decides what a run trains. Two runs of equal identity
-// are the same run: it goes on from its checkpoints. How a run is operated (retries,
-// grace, deadline, queue) is no part of it, and neither are the values of secrets.
+// Identity is everything that is decided once, when a run starts. Runs of equal
+// identity are one run, and an up never touches it; what differs in any field is
+// another run. The deadline is no part of it, since it can be moved while the run goes
+// on, and neither are the values of secrets, which may be renewed.
 type Identity struct {
 	Image        string
 	Command      []string
@@ -25,6 +26,9 @@ type Identity struct {
 	Dataset      string // prefix in the dataset bucket
 	ResumeFrom   string // name of the earlier run that this one starts from; may be empty
 	Scripts      string // Digest of the scripts
+	Retries      int    // of each rank
+	GraceSeconds int    // from SIGTERM to SIGKILL
+	Queue        string // that admits the Job; may be empty
 	Counter      int    // to train anew what is otherwise the same
 }
 

@@ -89,6 +89,10 @@ type warnings struct {
 }
 
 func (w *warnings) HandleWarningHeader(_ int, _, text string) {
+	// Kubernetes 1.34 says so of every headless Service, once it has filled in its own default.
+	if text == "spec.SessionAffinity is ignored for headless services" {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.list = append(w.list, text)
@@ -125,7 +129,7 @@ func start(dir string) (*controlPlane, error) {
 		"--tls-cert-file="+keys.servingCert, "--tls-private-key-file="+keys.servingKey, "--client-ca-file="+keys.caCert,
 		"--service-account-key-file="+keys.serviceAccountPub, "--service-account-signing-key-file="+keys.serviceAccountKey,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
-		"--authorization-mode=RBAC", "--enable-priority-and-fairness=false")
+		"--authorization-mode=RBAC", "--allow-privileged=true", "--enable-priority-and-fairness=false")
 	if err != nil {
 		return nil, err
 	}

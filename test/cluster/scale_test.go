@@ -50,6 +50,7 @@ func TestThousandRanks(t *testing.T) {
 		}
 	}
 	asJob := scheduled("a thousand ranks", list("batch.kubernetes.io/job-name="+job))
+	t.Logf("1000 ranks scheduled in %.1f s", asJob.Seconds())
 	checkContract(t, running(t, job, ranks), ranks, 8)
 	clear(t)
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,11 +101,13 @@ func clear(t *testing.T) {
 	})
 }
 
-// waitFor tries until there is no error, for at most three minutes.
+var patience = flag.Duration("patience", 5*time.Minute, "how long to wait for what must come")
+
+// waitFor tries until there is no error, as long as patience lasts.
 func waitFor(t *testing.T, what string, try func() error) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(*patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if err = try(); err == nil {
 			return
 		}

@@ -341,6 +341,38 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// TestNextRun: an up makes the next run's objects before it removes the last run's Job.
+// The quota keeps the next one's pods from being made until the last one's are gone,
+// though there are nodes for both; then all of them come.
+func TestNextRun(t *testing.T) {
+	addNodes(t, "p5.48xlarge", 8)
+	last := submit(t, manifests(t, "four"))
+	running(t, last, 4)
+	var next string
+	for _, object := range manifests(t, "edited") {
+		if kind := object.GetKind(); kind == "ConfigMap" || kind == "Service" || kind == "Job" {
+			if err := create(object); err != nil {
+				t.Fatal(err)
+			}
+			next = object.GetName()
+		}
+	}
+	if next == last {
+		t.Fatalf("both runs are called %s; this test tests nothing", next)
+	}
+	time.Sleep(3 * time.Second)
+	if all, err := pods(next); err != nil || len(all) != 0 {
+		t.Errorf("%d pods (%v) of the next run beside the last one's", len(all), err)
+	}
+	foreground := metav1.DeletePropagationForeground
+	if err := plane.client.BatchV1().Jobs(namespace).Delete(context.Background(), last, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	running(t, next, 4)
+	t.Logf("all ranks of the next run run %.1f s after the last one was removed", time.Since(began).Seconds())
+}
+
 // TestRestricted: the namespace refuses a pod with more rights than the program's.
 func TestRestricted(t *testing.T) {
 	objects := manifests(t, "plain")

@@ -21,6 +21,16 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
+	if err := newGuardrails(ctx, "guardrails", cfg, org, nil); err != nil {
+		return fmt.Errorf("guardrails: %w", err)
+	}
+	if err := newBudgets(ctx, "budgets", cfg, org); err != nil {
+		return fmt.Errorf("budgets: %w", err)
+	}
+	ci, err := newCI(ctx, "ci", cfg, org)
+	if err != nil {
+		return fmt.Errorf("ci: %w", err)
+	}
 	store, err := newStorage(ctx, "storage", cfg, org.Training, pulumi.Providers(org.Training.Provider))
 	if err != nil {
 		return fmt.Errorf("storage: %w", err)
@@ -45,5 +55,7 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("transferTaskArns", store.Transfers)
 	ctx.Export("sagemakerRoleArn", studio.RoleARN)
 	ctx.Export("notebookUrl", studio.NotebookURL)
+	ctx.Export("ciDeployRoleArn", ci.DeployRoleARN)
+	ctx.Export("ciPreviewRoleArn", ci.PreviewRoleARN)
 	return nil
 }

@@ -18,6 +18,9 @@ type Settings struct {
 	Organization Organization      `json:"organization"`
 	Storage      Storage           `json:"storage"`
 	SageMaker    SageMaker         `json:"sagemaker"`
+	Guardrails   Guardrails        `json:"guardrails"`
+	Budget       Budget            `json:"budget"`
+	CI           CI                `json:"ci"`
 }
 
 // Load reads the values of a stack, by top-level key without the project's namespace.
@@ -45,6 +48,9 @@ func (s *Settings) check(f *faults) {
 	s.Organization.check(f, s.Stack)
 	s.Storage.check(f)
 	s.SageMaker.check(f, s.Storage)
+	s.Guardrails.check(f, s)
+	s.Budget.check(f, s.Organization)
+	s.CI.check(f, s.Stack, s.Organization)
 }
 
 var (

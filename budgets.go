@@ -29,7 +29,13 @@ func newBudgets(ctx *pulumi.Context, name string, cfg settings.Settings, org *Or
 		return err
 	}
 	b := &budgetBuilder{ctx: ctx, name: name, cfg: cfg, org: org, parent: pulumi.Parent(component)}
-	if cfg.Budget.KillSwitch != settings.None {
+	switch {
+	case cfg.Budget.KillSwitch == settings.None:
+	case org.Management == nil:
+		if err := ctx.Log.Warn("kill switch: there is none, since organization.mode is none; set budget.killSwitch to none to say that this is meant", nil); err != nil {
+			return err
+		}
+	default:
 		if err := b.killSwitch(); err != nil {
 			return fmt.Errorf("kill switch: %w", err)
 		}

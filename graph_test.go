@@ -72,6 +72,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	switch args.TypeToken {
 	case "aws:organizations/organization:Organization":
 		id = "o-0123456789"
+		set("masterAccountId", "111111111111")
 		state["roots"] = resource.NewArrayProperty([]resource.PropertyValue{resource.NewObjectProperty(resource.PropertyMap{"id": resource.NewStringProperty("r-test")})})
 	case "aws:organizations/account:Account":
 		id = fmt.Sprintf("%012d", 100000000000+len(args.Name))

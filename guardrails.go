@@ -66,6 +66,7 @@ func newGuardrails(ctx *pulumi.Context, name string, cfg settings.Settings, org 
 			before = []pulumi.Resource{attachment}
 		}
 	}
+	org.Management.Ready = append(org.Management.Ready, before...)
 	return ctx.RegisterResourceOutputs(guardrails, pulumi.Map{})
 }
 

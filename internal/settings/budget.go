@@ -42,7 +42,7 @@ func (b *Budget) check(f *faults, organization Organization) {
 	b.checkSubscribers(f)
 	for _, name := range b.Accounts() {
 		at := "budget.monthlyUSD." + name
-		if _, ok := organization.Accounts[name]; !ok {
+		if !organization.has(name) {
 			f.add(at, "there is no account %q in organization.accounts%s", name, suggest(name, organization.AccountNames()))
 		}
 		f.between(at, b.MonthlyUSD[name], 1, 1_000_000_000, "USD")
@@ -53,8 +53,9 @@ func (b *Budget) check(f *faults, organization Organization) {
 	if len(b.Emails) == 0 && b.SNSTopicARN == "" {
 		f.add("budget.emails", "is empty, and so is budget.snsTopicArn: a budget must tell somebody")
 	}
-	if b.KillSwitch != None && organization.Mode == None {
-		f.add("budget.killSwitch", "%s needs an organization, whose policies stop instances, and organization.mode is none: set it to none", b.KillSwitch)
+	// manual is the default, and the program warns that there is none.
+	if b.KillSwitch == Automatic && organization.Mode == None {
+		f.add("budget.killSwitch", "automatic needs an organization, whose policies stop instances, and organization.mode is none: set it to none")
 	}
 }
 

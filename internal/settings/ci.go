@@ -49,7 +49,7 @@ func (c *CI) check(f *faults, stack string, organization Organization) {
 	if !environment.MatchString(c.Environment) {
 		f.add("ci.environment", "%q is not the name of an environment that a subject can hold: letters, digits, dots, _ and - (no pattern)", c.Environment)
 	}
-	if _, ok := organization.Accounts[c.Account]; !ok {
+	if !organization.has(c.Account) {
 		f.add("ci.account", "there is no account %q in organization.accounts%s", c.Account, suggest(c.Account, organization.AccountNames()))
 	}
 	if c.State != "" && !bucketARN.MatchString(c.State) {

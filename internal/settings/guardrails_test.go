@@ -32,7 +32,7 @@ func faultsOf(s *Settings) []fault {
 	return f.list
 }
 
-func TestGoodSettings(t *testing.T) {
+func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	for name, change := range map[string]func(*Settings){
 		"as they are": func(*Settings) {},
 		"everything": func(s *Settings) {
@@ -50,7 +50,7 @@ func TestGoodSettings(t *testing.T) {
 			s.Budget = Budget{KillSwitch: Manual, KillSwitchPercent: 100}
 			s.CI = CI{Account: "training"}
 		},
-		"no organization":                    func(s *Settings) { s.Organization.Mode, s.Budget.KillSwitch = None, None },
+		"no organization":                    func(s *Settings) { s.Organization.Mode = None },
 		"CI's account, unused, is not there": func(s *Settings) { s.CI = CI{Account: "deployment"} },
 	} {
 		s := good()
@@ -62,7 +62,7 @@ func TestGoodSettings(t *testing.T) {
 }
 
 // Each bad setting has one fault, at its key, that names the value or the way out.
-func TestBadSettings(t *testing.T) {
+func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 	cases := []struct {
 		key, says string
 		change    func(*Settings)
@@ -88,7 +88,7 @@ func TestBadSettings(t *testing.T) {
 			}
 		}},
 		{"budget.killSwitch", `"yes" is not one of none, manual, automatic`, func(s *Settings) { s.Budget.KillSwitch = "yes" }},
-		{"budget.killSwitch", "set it to none", func(s *Settings) { s.Organization.Mode = None }},
+		{"budget.killSwitch", "set it to none", func(s *Settings) { s.Organization.Mode, s.Budget.KillSwitch = None, Automatic }},
 		{"budget.killSwitchPercent", "0 is not a number of percent", func(s *Settings) { s.Budget.KillSwitchPercent = 0 }},
 		{"budget.monthlyUSD.training", "0 is not a number of USD", func(s *Settings) { s.Budget.MonthlyUSD["training"] = 0 }},
 		{"budget.monthlyUSD.trainig", "did you mean training?", func(s *Settings) { s.Budget.MonthlyUSD["trainig"] = 5 }},

@@ -13,6 +13,7 @@ import (
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 type Guardrails struct {
 	DeployRole      string   // name of the role that deploys; every statement but the root user's leaves it alone
+	Exempt          []string // names, with their paths, of further roles that are left alone
 	Regions         []string // regions that may be used
 	TrainingAccount string   // 12 digits; the one account that may start accelerated instances
 	InstanceTypes   []string // EC2's accelerated types that it may start; none forbids all
@@ -33,17 +34,23 @@ func (g Guardrails) Policies() ([]ControlPolicy, error) {
 	}, MaxGuardrails)
 }
 
-// others are all principals but the deploying role, whatever the partition and the
+// others are all principals but the exempt roles, whatever the partition and the
 // account, under the given conditions.
 func (g Guardrails) others(conditions Conditions) Conditions {
-	all := Conditions{"ArnNotLike": {"aws:PrincipalArn": {g.deployRole()}}}
+	all := Conditions{"ArnNotLike": {"aws:PrincipalArn": g.exempt()}}
 	for operator, keys := range conditions {
 		all[operator] = keys
 	}
 	return all
 }
 
-func (g Guardrails) deployRole() string { return "arn:*:iam::*:role/" + g.DeployRole }
+func (g Guardrails) exempt() Values {
+	var roles Values
+	for _, name := range append([]string{g.DeployRole}, g.Exempt...) {
+		roles = append(roles, "arn:*:iam::*:role/"+name)
+	}
+	return sorted(roles)
+}
 
 // baseline keeps the account in the organization, its logs on, and the way in for
 // the deploying role open for that role only.
@@ -68,8 +75,8 @@ func (g Guardrails) baseline() Document {
 			},
 		},
 		{
-			// Whoever can change the role, or have a service act as it, is exempt himself.
-			Sid: "DeployRoleStays", Effect: Deny, Resource: []string{g.deployRole()},
+			// Whoever can change an exempt role, or have a service act as it, is exempt himself.
+			Sid: "ExemptRolesStay", Effect: Deny, Resource: g.exempt(),
 			Action: []string{
 				"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy",
 				"iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",

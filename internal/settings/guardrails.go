@@ -14,10 +14,14 @@ type Guardrails struct {
 	Enabled        bool     `json:"enabled"`
 	Regions        []string `json:"regions"`                // that may be used beside the stack's own
 	InstanceTypes  []string `json:"instanceTypes"`          // accelerated EC2 types that the training account may start beside its pools'
+	ExemptRoles    []string `json:"exemptRoles"`            // names, with their paths, of further roles that guardrails leave alone
 	SageMakerTypes []string `json:"sagemakerInstanceTypes"` // accelerated SageMaker types, as ml.g5.xlarge, likewise
 }
 
-var ec2Type = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+var (
+	ec2Type  = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+	rolePath = regexp.MustCompile(`^([A-Za-z0-9+=,.@_-]+/){0,16}[A-Za-z0-9+=,.@_-]{1,64}$`)
+)
 
 func (g *Guardrails) check(f *faults, s *Settings) {
 	if !g.Enabled {
@@ -32,6 +36,15 @@ func (g *Guardrails) check(f *faults, s *Settings) {
 			f.add(key, "%s is listed twice", region)
 		case policy.Partition(region) != policy.Partition(s.Region):
 			f.add(key, "%s is in another partition than %s, the stack's region: no account spans two", region, s.Region)
+		}
+	}
+	for i, role := range g.ExemptRoles {
+		const key = "guardrails.exemptRoles"
+		switch {
+		case !rolePath.MatchString(role):
+			f.add(key, "%q is not a role's name, with its path if it has one, as team/Administrator (no ARN, no pattern)", role)
+		case role == s.Organization.RoleName || slices.Contains(g.ExemptRoles[:i], role):
+			f.add(key, "%s is exempt already", role)
 		}
 	}
 	for _, name := range g.InstanceTypes {
@@ -66,6 +79,7 @@ func (g *Guardrails) check(f *faults, s *Settings) {
 func (s *Settings) ControlPolicies(pools []string) policy.Guardrails {
 	g := policy.Guardrails{
 		DeployRole:      s.Organization.RoleName,
+		Exempt:          s.Guardrails.ExemptRoles,
 		Regions:         append([]string{s.Region}, s.Guardrails.Regions...),
 		TrainingAccount: policy.AnyAccount,
 		SageMakerTypes:  slices.Clone(s.Guardrails.SageMakerTypes),

@@ -36,7 +36,7 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	for name, change := range map[string]func(*Settings){
 		"as they are": func(*Settings) {},
 		"everything": func(s *Settings) {
-			s.Guardrails = Guardrails{Enabled: true, Regions: []string{"eu-west-1"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge"}, SageMakerTypes: []string{"ml.trn1.32xlarge"}}
+			s.Guardrails = Guardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge"}, SageMakerTypes: []string{"ml.trn1.32xlarge"}}
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
 			s.CI = CI{
@@ -70,6 +70,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"guardrails.regions", `"eu-west-1a" is not a region`, func(s *Settings) { s.Guardrails.Regions = []string{"eu-west-1a"} }},
 		{"guardrails.regions", "eu-west-1 is listed twice", func(s *Settings) { s.Guardrails.Regions = []string{"eu-west-1", "eu-west-1"} }},
 		{"guardrails.regions", "another partition", func(s *Settings) { s.Guardrails.Regions = []string{"cn-north-1"} }},
+		{"guardrails.exemptRoles", "no pattern", func(s *Settings) { s.Guardrails.ExemptRoles = []string{"*"} }},
+		{"guardrails.exemptRoles", "no ARN", func(s *Settings) { s.Guardrails.ExemptRoles = []string{"arn:aws:iam::123456789012:role/Admin"} }},
+		{"guardrails.exemptRoles", "is exempt already", func(s *Settings) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},
 		{"guardrails.instanceTypes", "guardrails.sagemakerInstanceTypes", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"ml.g6.xlarge"} }},
 		{"guardrails.instanceTypes", `"g6" is not an EC2 instance type`, func(s *Settings) { s.Guardrails.InstanceTypes = []string{"g6"} }},
 		{"guardrails.instanceTypes", "no patterns", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"p*"} }},

@@ -27,11 +27,13 @@ const decisions = [
   ['the deploying role could', 'deployer', 'organizations:LeaveOrganization', {}, Allowed, exemptNobody(baseline, 'StayInOrganization')],
   ['a scientist cannot close the account', 'scientist', 'account:CloseAccount', { on: `arn:aws:account::${training}:account` }, Denied, drop(baseline, 'StayInOrganization', 'account:CloseAccount')],
   ['a scientist in a delegated account cannot detach a guardrail', 'scientist', 'organizations:DetachPolicy', { on: policyArn, in: management }, Denied, drop(baseline, 'StayInOrganization', 'organizations:DetachPolicy'), NotGranted],
-  ['a scientist cannot open the deploying role to himself', 'scientist', 'iam:UpdateAssumeRolePolicy', { on: iamRole(deployRole) }, Denied, without(baseline, 'DeployRoleStays')],
-  ['a scientist cannot make a role with that name', 'scientist', 'iam:CreateRole', { on: iamRole(deployRole) }, Denied, drop(baseline, 'DeployRoleStays', 'iam:CreateRole')],
-  ['a scientist cannot weaken it', 'scientist', 'iam:DeleteRolePolicy', { on: iamRole(deployRole) }, Denied, edit(baseline, 'DeployRoleStays', (s) => (s.Resource = 'arn:*:iam::*:role/Other'))],
-  ['a scientist cannot pass it to a service', 'scientist', 'iam:PassRole', { on: iamRole(deployRole), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, Denied, drop(baseline, 'DeployRoleStays', 'iam:PassRole')],
-  ['a scientist may pass another role', 'scientist', 'iam:PassRole', { on: iamRole('other'), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, Allowed, edit(baseline, 'DeployRoleStays', (s) => (s.Resource = '*'))],
+  ['a scientist cannot open the deploying role to himself', 'scientist', 'iam:UpdateAssumeRolePolicy', { on: iamRole(deployRole) }, Denied, without(baseline, 'ExemptRolesStay')],
+  ['a scientist cannot make a role with that name', 'scientist', 'iam:CreateRole', { on: iamRole(deployRole) }, Denied, drop(baseline, 'ExemptRolesStay', 'iam:CreateRole')],
+  ['a scientist cannot weaken it', 'scientist', 'iam:DeleteRolePolicy', { on: iamRole(deployRole) }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = 'arn:*:iam::*:role/Other'))],
+  ['a scientist cannot pass it to a service', 'scientist', 'iam:PassRole', { on: iamRole(deployRole), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, Denied, drop(baseline, 'ExemptRolesStay', 'iam:PassRole')],
+  ['a scientist may pass another role', 'scientist', 'iam:PassRole', { on: iamRole('other'), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, Allowed, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = '*'))],
+  ['a role that is exempt by name may', 'exempt', 'organizations:LeaveOrganization', {}, Allowed, edit(baseline, 'StayInOrganization', (s) => (s.Condition.ArnNotLike['aws:PrincipalArn'] = `arn:*:iam::*:role/${deployRole}`))],
+  ['and nobody makes a role with its name', 'scientist', 'iam:CreateRole', { on: iamRole('AWSControlTowerExecution') }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = `arn:*:iam::*:role/${deployRole}`))],
   ['a role whose name ends likewise is not the deploying role', 'deployerLookalike', 'organizations:LeaveOrganization', {}, Denied, exempt(baseline, 'StayInOrganization', `arn:*:iam::*:role/*${deployRole}`)],
   ['the deploying role is exempt in other partitions', 'deployerInGov', 'organizations:LeaveOrganization', {}, Allowed, edit(baseline, 'StayInOrganization', (s) => (s.Condition.ArnNotLike['aws:PrincipalArn'] = `arn:aws:iam::*:role/${deployRole}`))],
 
@@ -225,7 +227,7 @@ test('each of the mistakes that would lock it out is seen', async () => {
     'ArnNotLike became ArnLike': edit(baseline, 'StayInOrganization', (s) => { s.Condition.ArnLike = s.Condition.ArnNotLike; delete s.Condition.ArnNotLike }),
     'global services are not exempt, nor is the role': edit(regions, 'OnlyListedRegions', (s) => { s.NotAction = ['ec2:*']; s.Condition = { StringNotEquals: { 'aws:RequestedRegion': 'us-east-1' } } }),
     'an allow-list without the organization took the place of FullAWSAccess': (docs) => { docs.FullAWSAccess = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: ['ec2:*', 's3:*'], Resource: '*' }] } },
-    'the role cannot be changed by itself': exemptNobody(baseline, 'DeployRoleStays'),
+    'the role cannot be changed by itself': exemptNobody(baseline, 'ExemptRolesStay'),
     'the kill switch denies shrinking': exemptNobody('killswitch', 'NoGrowth'),
   }
   for (const [name, mistake] of Object.entries(mistakes)) {

@@ -37,7 +37,7 @@ func write() error {
 	cfg := settings.Settings{
 		Stack: "prod", Region: region,
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
-		Guardrails:   settings.Guardrails{SageMakerTypes: []string{"ml.g5.xlarge"}},
+		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerTypes: []string{"ml.g5.xlarge"}},
 		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
 	guardrails := cfg.ControlPolicies([]string{"p5.48xlarge", "g6.xlarge", "m6i.large"})

@@ -51,6 +51,7 @@ export const who = {
   deployer: role(training, deployRole, everything),
   deployerInTesting: role(testing, deployRole, everything),
   deployerInGov: role(training, deployRole, everything, 'aws-us-gov'),
+  exempt: role(testing, 'AWSControlTowerExecution', everything),
   deployerLookalike: role(training, `x${deployRole}`, everything),
   scientist: role(training, 'DataScientist', everything),
   tester: role(testing, 'Administrator', everything),

@@ -30,6 +30,11 @@ func platform(ctx *pulumi.Context) error {
 		return fmt.Errorf("sagemaker: %w", err)
 	}
 
+	cluster, err := newCluster(ctx, "cluster", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+
 	// What a data scientist or another stack reads. README.md says what each is.
 	ctx.Export("region", pulumi.String(cfg.Region))
 	ctx.Export("organizationId", org.ID)
@@ -45,5 +50,11 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("transferTaskArns", store.Transfers)
 	ctx.Export("sagemakerRoleArn", studio.RoleARN)
 	ctx.Export("notebookUrl", studio.NotebookURL)
+	ctx.Export("vpcId", cluster.VPCID)
+	ctx.Export("clusterName", cluster.Name)
+	ctx.Export("kubeconfig", cluster.Kubeconfig)
+	ctx.Export("gpuPools", cluster.poolFacts())
+	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
+	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
 	return nil
 }

@@ -18,6 +18,8 @@ type Settings struct {
 	Organization Organization      `json:"organization"`
 	Storage      Storage           `json:"storage"`
 	SageMaker    SageMaker         `json:"sagemaker"`
+	Network      Network           `json:"network"`
+	Cluster      Cluster           `json:"cluster"`
 }
 
 // Load reads the values of a stack, by top-level key without the project's namespace.
@@ -67,6 +69,8 @@ func (s *Settings) check(f *faults) {
 	s.Organization.check(f, s.Stack)
 	s.Storage.check(f)
 	s.SageMaker.check(f, s.Storage)
+	s.Network.check(f, s.Region)
+	s.Cluster.check(f, s.Region, s.Network, s.Organization)
 }
 
 var (

@@ -16,14 +16,31 @@ import (
 
 // faults is all that is wrong with a configuration, so that one message can say it.
 type faults struct {
-	list []fault
+	list   []fault
+	values int // how many of them are values that could not be read; the checks come after
 }
 
 type fault struct{ key, text string }
 
-// add notes what is wrong with a key, as "storage.copies.sample.source".
+// add notes what is wrong with a key, as "storage.copies.sample.source". What could
+// not be read is not noted again: a check would only complain of what nobody wrote.
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, fault{key, fmt.Sprintf(format, args...)})
+	if f.read(key) {
+		f.list = append(f.list, fault{key, fmt.Sprintf(format, args...)})
+	}
+}
+
+// read says whether a key, with what it is part of and all its parts, could be read.
+func (f *faults) read(key string) bool {
+	return !slices.ContainsFunc(f.list[:f.values], func(unread fault) bool {
+		return within(unread.key, key) || within(key, unread.key)
+	})
+}
+
+// within says whether a key is another or a part of it.
+func within(key, other string) bool {
+	rest, ok := strings.CutPrefix(key, other)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // err is all faults as one error, by key, or nil.
@@ -53,6 +70,7 @@ func (f *faults) decode(values map[string]string, into *Settings) {
 		raw[key] = parse(text)
 	}
 	f.fill("", raw, reflect.ValueOf(into).Elem(), true)
+	f.values = len(f.list)
 }
 
 // parse is the value that a text stands for: an object or array as such, anything

@@ -156,7 +156,7 @@ func (o *Organization) checkMade(f *faults, at, name string, account Account) {
 	if len(account.Title) > 50 {
 		f.add(at+".title", "%q is longer than AWS's 50 characters", account.Title)
 	}
-	if account.Unit != "" && !slices.Contains(o.Units, account.Unit) && !unitID.MatchString(account.Unit) {
+	if account.Unit != "" && f.read("organization.units") && !slices.Contains(o.Units, account.Unit) && !unitID.MatchString(account.Unit) {
 		f.add(at+".unit", "%q is neither in organization.units nor a unit's id (ou-…)%s", account.Unit, suggest(account.Unit, o.Units))
 	}
 	if account.Email == "" {

@@ -29,33 +29,11 @@ func Load(stack string, values map[string]string) (Settings, error) {
 	f := &faults{}
 	s := Settings{Stack: stack}
 	f.decode(values, &s)
-	// What could not be read is not checked: its zero value would only draw complaints
-	// about something that nobody wrote.
-	if err := f.err(stack); err != nil {
-		checked := &faults{}
-		s.check(checked)
-		for _, found := range checked.list {
-			if !f.covers(found.key) {
-				f.list = append(f.list, found)
-			}
-		}
-		return Settings{}, f.err(stack)
-	}
 	s.check(f)
 	if err := f.err(stack); err != nil {
 		return Settings{}, err
 	}
 	return s, nil
-}
-
-// covers says whether the key, or what it is part of or has as a part, is at fault.
-func (f *faults) covers(key string) bool {
-	for _, known := range f.list {
-		if known.key == key || strings.HasPrefix(key, known.key+".") || strings.HasPrefix(known.key, key+".") || strings.HasPrefix(known.key, key+"[") {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Settings) check(f *faults) {

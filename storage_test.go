@@ -1,0 +1,258 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// sidecars is what every bucket has, in the order in which it is made.
+var sidecars = []string{"ownership", "private", "versioning", "encryption", "lifecycle", "logging", "policy"}
+
+func bucketsOf(t *testing.T, g *graph) []registered {
+	t.Helper()
+	buckets := g.of("aws:s3/bucketV2:BucketV2")
+	if len(buckets) != 5 {
+		t.Fatalf("%d buckets, want source, dataset, checkpoints, artifacts and logs", len(buckets))
+	}
+	return buckets
+}
+
+// Every bucket has every part, each part waits for the one before it, and data is
+// kept with all that keeps it private.
+func TestBucketsAreComplete(t *testing.T) {
+	for _, stack := range []string{"dev", "prod"} {
+		g := runShipped(t, stack)
+		for _, bucket := range bucketsOf(t, g) {
+			keep := stack == "prod"
+			previous := bucket
+			for _, part := range sidecars {
+				if part == "logging" && bucket.name == "storage-logs" {
+					continue // its own logs would go into it for ever
+				}
+				sidecar := g.one(t, bucket.name+"-"+part)
+				if sidecar.parent() != bucket.name || sidecar.inputs["bucket"].StringValue() != bucket.name {
+					t.Errorf("%s: %s is of %s and lies under %s", stack, sidecar.name, sidecar.inputs["bucket"], sidecar.parent())
+				}
+				if !sidecar.dependsOn(previous.name) {
+					t.Errorf("%s: %s does not wait for %s", stack, sidecar.name, previous.name)
+				}
+				if sidecar.request.GetRetainOnDelete() != keep {
+					t.Errorf("%s: %s has retain %t", stack, sidecar.name, !keep)
+				}
+				previous = sidecar
+			}
+			if bucket.request.GetRetainOnDelete() != keep || bucket.request.GetProtect() != keep || bucket.inputs["forceDestroy"].BoolValue() == keep {
+				t.Errorf("%s: %s has retain %t, protect %t, forceDestroy %v", stack, bucket.name,
+					bucket.request.GetRetainOnDelete(), bucket.request.GetProtect(), bucket.inputs["forceDestroy"])
+			}
+			if bucket.provider() != "org-provider-training" {
+				t.Errorf("%s: %s is made by %s", stack, bucket.name, bucket.provider())
+			}
+		}
+	}
+}
+
+func TestBucketsArePrivate(t *testing.T) {
+	g := runShipped(t, "dev")
+	for _, bucket := range bucketsOf(t, g) {
+		private := g.one(t, bucket.name+"-private").inputs
+		for _, block := range []resource.PropertyKey{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
+			if !private[block].IsBool() || !private[block].BoolValue() {
+				t.Errorf("%s: %s is not on", bucket.name, block)
+			}
+		}
+		if got := g.one(t, bucket.name+"-ownership").inputs["rule"].ObjectValue()["objectOwnership"].StringValue(); got != "BucketOwnerEnforced" {
+			t.Errorf("%s: ownership is %s", bucket.name, got)
+		}
+		if got := g.one(t, bucket.name+"-versioning").inputs["versioningConfiguration"].ObjectValue()["status"].StringValue(); got != "Enabled" {
+			t.Errorf("%s: versioning is %s", bucket.name, got)
+		}
+		statements := statementsOf(t, g.one(t, bucket.name+"-policy"))
+		for _, sid := range []string{"DenyWithoutTLS", "DenyOldTLS", "DenyCallerHeldKeys"} {
+			if statements[sid].Effect != "Deny" {
+				t.Errorf("%s: policy lacks %s", bucket.name, sid)
+			}
+		}
+		for sid, statement := range statements {
+			if statement.Effect == "Allow" && sid != "AllowLogDelivery" {
+				t.Errorf("%s: policy allows %s", bucket.name, sid)
+			}
+		}
+		for _, inline := range []resource.PropertyKey{"acl", "policy", "versionings", "lifecycleRules", "serverSideEncryptionConfigurations", "loggings"} {
+			if bucket.inputs.HasValue(inline) {
+				t.Errorf("%s: %s is set inline, and its own resource would fight it", bucket.name, inline)
+			}
+		}
+	}
+}
+
+type statement struct{ Sid, Effect string }
+
+func statementsOf(t *testing.T, policy registered) map[string]statement {
+	t.Helper()
+	var document struct{ Statement []statement }
+	if err := json.Unmarshal([]byte(policy.inputs["policy"].StringValue()), &document); err != nil {
+		t.Fatal(err)
+	}
+	bySid := map[string]statement{}
+	for _, s := range document.Statement {
+		bySid[s.Sid] = s
+	}
+	return bySid
+}
+
+func TestEncryption(t *testing.T) {
+	algorithm := func(g *graph, bucket string) string {
+		rule := g.one(t, bucket+"-encryption").inputs["rules"].ArrayValue()[0].ObjectValue()
+		return rule["applyServerSideEncryptionByDefault"].ObjectValue()["sseAlgorithm"].StringValue()
+	}
+	g := runShipped(t, "dev")
+	for _, bucket := range bucketsOf(t, g) {
+		want := "aws:kms"
+		if bucket.name == "storage-logs" {
+			want = "AES256" // log delivery takes no other
+		}
+		if got := algorithm(g, bucket.name); got != want {
+			t.Errorf("%s is encrypted with %s, want %s", bucket.name, got, want)
+		}
+	}
+	g, err := run(t, "dev", map[string]any{"storage.encryption": "AES256"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys := g.of("aws:kms/key:Key"); algorithm(g, "storage-dataset") != "AES256" || len(keys) > 0 {
+		t.Errorf("with AES256: dataset has %s, and there are keys %v", algorithm(g, "storage-dataset"), keys)
+	}
+}
+
+// The sample is copied when it is there, with its ETag, and again when that changes.
+func TestSampleCopy(t *testing.T) {
+	g := runShipped(t, "dev")
+	c := g.one(t, "storage-copy-sample")
+	if got := c.inputs["copyIfMatch"].StringValue(); got != "etag-of-storage-sample" {
+		t.Errorf("copies if the source's ETag is %q", got)
+	}
+	for _, name := range []string{"storage-sample", "storage-dataset-versioning", "storage-dataset-encryption", "storage-dataset-policy"} {
+		if !c.dependsOn(name) {
+			t.Errorf("copy does not wait for %s", name)
+		}
+	}
+	if c.inputs.HasValue("acl") || c.inputs["taggingDirective"].StringValue() != "REPLACE" || c.inputs["source"].StringValue() != "storage-source/sample/corpus.txt" {
+		t.Errorf("copy has inputs %v", c.inputs)
+	}
+	sample := g.one(t, "storage-sample")
+	if !sample.dependsOn("storage-source-versioning") || !sample.inputs.HasValue("sourceHash") {
+		t.Errorf("sample depends on %v and has inputs %v", sample.request.GetDependencies(), sample.inputs.Mappable())
+	}
+}
+
+// fakeS3 answers HEAD requests for objects by key with their sizes in bytes.
+func fakeS3(t *testing.T, sizes map[string]int64) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size, ok := sizes[r.URL.Path]
+		if r.Method != http.MethodHead || !ok {
+			http.Error(w, "", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("ETag", `"tag-of`+r.URL.Path+`"`)
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+}
+
+// Objects of a bucket that is there are looked up in the preview: they must exist and
+// be small enough, and their ETag decides when they are copied again.
+func TestForeignCopies(t *testing.T) {
+	fakeS3(t, map[string]int64{"/company-data/a.jsonl": 5 << 30, "/company-data/big/b.jsonl": 5<<30 + 1})
+	given := func(source string) map[string]any {
+		return map[string]any{
+			"organization.mode": "none", "organization.roleName": "",
+			"organization.accounts":   map[string]any{"training": map[string]any{"id": "222222222222"}},
+			"storage.sourceBucket":    "company-data",
+			"storage.sourceAccountId": "999999999999",
+			"storage.copies":          map[string]any{"sample": map[string]any{"source": source}},
+		}
+	}
+	g, err := run(t, "prod", given("a.jsonl"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := g.one(t, "storage-copy-sample").inputs
+	if c["copyIfMatch"].StringValue() != "tag-of/company-data/a.jsonl" || c["expectedSourceBucketOwner"].StringValue() != "999999999999" || c["source"].StringValue() != "company-data/a.jsonl" {
+		t.Errorf("copy has inputs %v", c)
+	}
+	if _, ok := g.resources["storage-source"]; ok {
+		t.Error("a source bucket is made beside the given one")
+	}
+	for source, want := range map[string][]string{
+		"big/b.jsonl": {"storage.copies.sample.source", "more than the 5 GiB", "storage.transfers.sample to {source: big/}"},
+		"c.jsonl":     {"storage.copies.sample.source", "s3://company-data/c.jsonl", "no such object"},
+	} {
+		_, err := run(t, "prod", given(source), nil)
+		for _, part := range want {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("%s: error should say %q: %v", source, part, err)
+			}
+		}
+	}
+}
+
+func TestTransfers(t *testing.T) {
+	g, err := run(t, "dev", map[string]any{"storage.transfers": map[string]any{
+		"books": map[string]any{"source": "books/", "schedule": "rate(1 day)"}, "web": map[string]any{"source": "web/", "destination": "crawl/"},
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := g.one(t, "storage-transfer-books")
+	if got := task.inputs["schedule"].ObjectValue()["scheduleExpression"].StringValue(); got != "rate(1 day)" {
+		t.Errorf("schedule is %s", got)
+	}
+	if got := g.one(t, "storage-transfer-web-to").inputs["subdirectory"].StringValue(); got != "/crawl/" {
+		t.Errorf("web goes to %s", got)
+	}
+	if !g.one(t, "storage-transfer-web-from").dependsOn("storage-transfer-policy") {
+		t.Error("a location does not wait for the role's permissions, which DataSync checks")
+	}
+	statements := statementsOf(t, g.one(t, "storage-transfer-policy"))
+	if statements["WriteObjects"].Effect != "Allow" || statements["UseKeys"].Effect != "Allow" {
+		t.Errorf("DataSync may %v", statements)
+	}
+}
+
+func TestNotebook(t *testing.T) {
+	g := runShipped(t, "dev")
+	if made := g.of("aws:sagemaker/notebookInstance:NotebookInstance"); len(made) > 0 {
+		t.Error("a notebook is made unasked")
+	}
+	g, err := run(t, "dev", map[string]any{
+		"sagemaker.notebookInstanceType":     "ml.t3.medium",
+		"sagemaker.notebookSubnetId":         "subnet-0123456789abcdef0",
+		"sagemaker.notebookSecurityGroupIds": []any{"sg-0123456789abcdef0"},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := g.one(t, "sagemaker-notebook").inputs
+	if inputs["directInternetAccess"].StringValue() != "Disabled" || inputs["rootAccess"].StringValue() != "Disabled" || !strings.Contains(inputs["kmsKeyId"].StringValue(), "storage-key") {
+		t.Errorf("notebook has inputs %v", inputs)
+	}
+	trust := g.one(t, "sagemaker-role").inputs["assumeRolePolicy"].StringValue()
+	if !strings.Contains(trust, `"aws:SourceAccount":"1000`) {
+		t.Errorf("any account's SageMaker could act as our role: %s", trust)
+	}
+	for sid := range statementsOf(t, g.one(t, "sagemaker-policy")) {
+		if sid == "" {
+			t.Error("a statement has no name")
+		}
+	}
+}

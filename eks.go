@@ -190,7 +190,7 @@ func (b *clusterBuilder) controlPlane() error {
 	if public {
 		args.PublicAccessCidrs = pulumi.ToStringArray(b.cfg.Cluster.PublicCIDRs)
 	}
-	b.plane, err = eks.NewCluster(b.ctx, b.name, args, b.parent(),
+	b.plane, err = eks.NewCluster(b.ctx, b.name+"-eks", args, b.parent(),
 		pulumi.Providers(b.account.Provider),
 		pulumi.Protect(b.cfg.Protect),
 		pulumi.DependsOn(append([]pulumi.Resource{logs}, b.rolePolicies...)),
@@ -267,7 +267,7 @@ func (b *clusterBuilder) access() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if _, err := awseks.NewAccessPolicyAssociation(b.ctx, b.name+"-access-"+name, &awseks.AccessPolicyAssociationArgs{
+		if _, err := awseks.NewAccessPolicyAssociation(b.ctx, b.name+"-access-"+name+"-policy", &awseks.AccessPolicyAssociationArgs{
 			ClusterName:  b.cluster.Name,
 			PrincipalArn: made.PrincipalArn,
 			PolicyArn:    pulumi.Sprintf("arn:%s:eks::aws:cluster-access-policy/%s", policy.Partition(b.cfg.Region), permission),

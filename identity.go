@@ -70,13 +70,13 @@ func (b *clusterBuilder) roles() error {
 // would otherwise act as its node.
 func (b *clusterBuilder) podRole(thing, description, namespace, serviceAccount string) (*iam.Role, *eks.PodIdentityAssociation, error) {
 	name := b.name + "-" + thing
-	role, err := newRole(b.ctx, name, description, b.account, func(account string) policy.Document {
+	role, err := newRole(b.ctx, name+"-role", description, b.account, func(account string) policy.Document {
 		return policy.PodTrust(account, namespace, serviceAccount)
 	}, b.parent())
 	if err != nil {
 		return nil, nil, err
 	}
-	association, err := eks.NewPodIdentityAssociation(b.ctx, name, &eks.PodIdentityAssociationArgs{
+	association, err := eks.NewPodIdentityAssociation(b.ctx, name+"-identity", &eks.PodIdentityAssociationArgs{
 		ClusterName:    b.cluster.Name,
 		Namespace:      pulumi.String(namespace),
 		ServiceAccount: pulumi.String(serviceAccount),
@@ -97,7 +97,7 @@ func (b *clusterBuilder) trainingRole() error {
 		return policy.Training([]string{args[0].(string)}, []string{args[1].(string), args[2].(string)},
 			settings.RunsPrefix, args[3].([]string)).JSON()
 	}).(pulumi.StringOutput)
-	permissions, err := iam.NewRolePolicy(b.ctx, b.name+"-training", &iam.RolePolicyArgs{Role: role.Name, Policy: document}, pulumi.Parent(role))
+	permissions, err := iam.NewRolePolicy(b.ctx, b.name+"-training-policy", &iam.RolePolicyArgs{Role: role.Name, Policy: document}, pulumi.Parent(role))
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (b *clusterBuilder) repository() error {
 	if err != nil {
 		return err
 	}
-	_, err = ecr.NewLifecyclePolicy(b.ctx, b.name+"-images", &ecr.LifecyclePolicyArgs{
+	_, err = ecr.NewLifecyclePolicy(b.ctx, b.name+"-images-expiry", &ecr.LifecyclePolicyArgs{
 		Repository: repository.Name,
 		Policy:     pulumi.String(rules),
 	}, pulumi.Parent(repository))

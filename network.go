@@ -105,13 +105,13 @@ func (b *networkBuilder) public() error {
 	if err != nil {
 		return fmt.Errorf("internet gateway: %w", err)
 	}
-	table, err := ec2.NewRouteTable(b.ctx, b.name+"-public", &ec2.RouteTableArgs{
+	table, err := ec2.NewRouteTable(b.ctx, b.name+"-routes-public", &ec2.RouteTableArgs{
 		VpcId: b.net.VPCID, Tags: b.tags("public"),
 	}, b.parent())
 	if err != nil {
 		return fmt.Errorf("public route table: %w", err)
 	}
-	b.internet, err = ec2.NewRoute(b.ctx, b.name+"-public-internet", &ec2.RouteArgs{
+	b.internet, err = ec2.NewRoute(b.ctx, b.name+"-routes-public-internet", &ec2.RouteArgs{
 		RouteTableId: table.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0"), GatewayId: gateway.ID(),
 	}, b.parent())
 	if err != nil {
@@ -146,7 +146,7 @@ func (b *networkBuilder) subnet(purpose, zone string, addresses netip.Prefix, ta
 	if err != nil {
 		return nil, fmt.Errorf("%s subnet of %s: %w", purpose, zone, err)
 	}
-	routes, err := ec2.NewRouteTableAssociation(b.ctx, name, &ec2.RouteTableAssociationArgs{
+	routes, err := ec2.NewRouteTableAssociation(b.ctx, name+"-routes", &ec2.RouteTableAssociationArgs{
 		SubnetId: subnet.ID(), RouteTableId: table.ID(),
 	}, b.parent())
 	if err != nil {
@@ -158,7 +158,7 @@ func (b *networkBuilder) subnet(purpose, zone string, addresses netip.Prefix, ta
 
 func (b *networkBuilder) nat(zone string, subnet *ec2.Subnet) error {
 	name := b.name + "-nat-" + letter(zone)
-	address, err := ec2.NewEip(b.ctx, name, &ec2.EipArgs{
+	address, err := ec2.NewEip(b.ctx, name+"-address", &ec2.EipArgs{
 		Domain: pulumi.String("vpc"), Tags: b.tags("nat-" + letter(zone)),
 	}, b.parent())
 	if err != nil {
@@ -179,7 +179,7 @@ func (b *networkBuilder) private() error {
 		return err
 	}
 	for i, zone := range b.cfg.Network.Zones {
-		name := b.name + "-private-" + letter(zone)
+		name := b.name + "-routes-" + letter(zone)
 		table, err := ec2.NewRouteTable(b.ctx, name, &ec2.RouteTableArgs{
 			VpcId: b.net.VPCID, Tags: b.tags("private-" + letter(zone)),
 		}, b.parent())
@@ -275,20 +275,20 @@ func (b *networkBuilder) flowLogs() error {
 	if b.cfg.Network.FlowLogDays == 0 {
 		return nil
 	}
-	group, err := cloudwatch.NewLogGroup(b.ctx, b.name+"-flow", &cloudwatch.LogGroupArgs{
+	group, err := cloudwatch.NewLogGroup(b.ctx, b.name+"-flow-logs", &cloudwatch.LogGroupArgs{
 		RetentionInDays: pulumi.Int(b.cfg.Network.FlowLogDays),
 	}, b.parent())
 	if err != nil {
 		return fmt.Errorf("flow log group: %w", err)
 	}
-	role, err := newRole(b.ctx, b.name+"-flow", "What VPC flow logs are written as", b.account, func(account string) policy.Document {
+	role, err := newRole(b.ctx, b.name+"-flow-role", "What VPC flow logs are written as", b.account, func(account string) policy.Document {
 		return policy.ServiceTrust("vpc-flow-logs.amazonaws.com", account)
 	}, b.parent())
 	if err != nil {
 		return fmt.Errorf("flow log role: %w", err)
 	}
 	document := group.Arn.ApplyT(func(arn string) (string, error) { return policy.FlowLogs(arn).JSON() }).(pulumi.StringOutput)
-	permissions, err := iam.NewRolePolicy(b.ctx, b.name+"-flow", &iam.RolePolicyArgs{Role: role.Name, Policy: document}, b.parent())
+	permissions, err := iam.NewRolePolicy(b.ctx, b.name+"-flow-policy", &iam.RolePolicyArgs{Role: role.Name, Policy: document}, b.parent())
 	if err != nil {
 		return fmt.Errorf("flow log permissions: %w", err)
 	}

@@ -88,14 +88,14 @@ func (b *clusterBuilder) efaGroup() error {
 	if err != nil {
 		return err
 	}
-	in, err := vpc.NewSecurityGroupIngressRule(b.ctx, name, &vpc.SecurityGroupIngressRuleArgs{
+	in, err := vpc.NewSecurityGroupIngressRule(b.ctx, name+"-in", &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId: b.efa.ID(), ReferencedSecurityGroupId: b.efa.ID(),
 		IpProtocol: pulumi.String("-1"), Description: pulumi.String("All from each other"),
 	}, b.parent())
 	if err != nil {
 		return err
 	}
-	out, err := vpc.NewSecurityGroupEgressRule(b.ctx, name, &vpc.SecurityGroupEgressRuleArgs{
+	out, err := vpc.NewSecurityGroupEgressRule(b.ctx, name+"-out", &vpc.SecurityGroupEgressRuleArgs{
 		SecurityGroupId: b.efa.ID(), ReferencedSecurityGroupId: b.efa.ID(),
 		IpProtocol: pulumi.String("-1"), Description: pulumi.String("All to each other"),
 	}, b.parent())
@@ -208,13 +208,13 @@ func (b *clusterBuilder) template(pool, instanceType string, node nodepool.Node)
 		args.InstanceMarketOptions = ec2.LaunchTemplateInstanceMarketOptionsArgs{MarketType: pulumi.String(node.MarketType)}
 	}
 	if node.PlacementGroup {
-		group, err := ec2.NewPlacementGroup(b.ctx, "pool-"+pool, &ec2.PlacementGroupArgs{Strategy: pulumi.String("cluster")}, b.parent())
+		group, err := ec2.NewPlacementGroup(b.ctx, "pool-"+pool+"-placement", &ec2.PlacementGroupArgs{Strategy: pulumi.String("cluster")}, b.parent())
 		if err != nil {
 			return nil, fmt.Errorf("placement group: %w", err)
 		}
 		args.Placement = ec2.LaunchTemplatePlacementArgs{GroupName: group.Name}
 	}
-	template, err := ec2.NewLaunchTemplate(b.ctx, "pool-"+pool, args, b.parent())
+	template, err := ec2.NewLaunchTemplate(b.ctx, "pool-"+pool+"-template", args, b.parent())
 	if err != nil {
 		return nil, fmt.Errorf("launch template: %w", err)
 	}

@@ -170,7 +170,7 @@ func (b *clusterBuilder) neuronPlugin() error {
 	const plugin = "neuron-device-plugin"
 	name := b.name + "-" + plugin
 	in := pulumi.Composite(b.parent(), pulumi.Provider(b.cluster.Provider))
-	account, err := corev1.NewServiceAccount(b.ctx, name, &corev1.ServiceAccountArgs{
+	account, err := corev1.NewServiceAccount(b.ctx, name+"-account", &corev1.ServiceAccountArgs{
 		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(plugin), Namespace: pulumi.String(pluginNamespace)},
 	}, in)
 	if err != nil {
@@ -181,7 +181,7 @@ func (b *clusterBuilder) neuronPlugin() error {
 			ApiGroups: pulumi.ToStringArray([]string{""}), Resources: pulumi.ToStringArray([]string{resource}), Verbs: pulumi.ToStringArray(verbs),
 		}
 	}
-	role, err := rbacv1.NewClusterRole(b.ctx, name, &rbacv1.ClusterRoleArgs{
+	role, err := rbacv1.NewClusterRole(b.ctx, name+"-role", &rbacv1.ClusterRoleArgs{
 		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(plugin)},
 		Rules: rbacv1.PolicyRuleArray{
 			rule("nodes", "get", "list", "watch"), rule("nodes/status", "patch", "update"),
@@ -191,7 +191,7 @@ func (b *clusterBuilder) neuronPlugin() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", plugin, err)
 	}
-	binding, err := rbacv1.NewClusterRoleBinding(b.ctx, name, &rbacv1.ClusterRoleBindingArgs{
+	binding, err := rbacv1.NewClusterRoleBinding(b.ctx, name+"-binding", &rbacv1.ClusterRoleBindingArgs{
 		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(plugin)},
 		RoleRef: rbacv1.RoleRefArgs{
 			ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("ClusterRole"), Name: pulumi.String(plugin),

@@ -61,6 +61,9 @@ func run(ctx context.Context, project, stack, given string, diff bool, verbs []s
 	if err != nil {
 		return err
 	}
+	if err := local.CheckStack(project, stack); err != nil { // before minutes of building
+		return err
+	}
 	root, err := os.Getwd()
 	if err != nil {
 		return err

@@ -128,6 +128,11 @@ func (w *Workspace) run(ctx context.Context, verb string, stream chan<- events.E
 	case "refresh":
 		_, err = w.stack.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.ProgressStreams(out...), optrefresh.ErrorProgressStreams(out...), optrefresh.Color(color))
 	case "destroy":
+		// As the CLI does by hand, and the Automation API does not: a preview first. A protected resource then
+		// refuses the whole destroy; without, what comes before it in the order would be gone by then.
+		if _, err = w.stack.PreviewDestroy(ctx, optdestroy.ProgressStreams(out...), optdestroy.ErrorProgressStreams(out...), optdestroy.Color(color)); err != nil {
+			return err
+		}
 		_, err = w.stack.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ProgressStreams(out...), optdestroy.ErrorProgressStreams(out...), optdestroy.Color(color))
 	default:
 		err = fmt.Errorf("no verb %q; there is: %s", verb, strings.Join(Verbs(), ", "))

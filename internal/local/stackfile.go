@@ -97,6 +97,14 @@ func ProgramPath(folder string) (string, error) {
 	return filepath.Join(folder, "bin", fmt.Sprint(project["name"])), nil
 }
 
+// CheckStack returns an error that lists the stacks that do have a file, if this one has none.
+func CheckStack(folder, stack string) error {
+	if _, err := os.Stat(filepath.Join(folder, "Pulumi."+stack+".yaml")); err != nil {
+		return fmt.Errorf("stack %q: no Pulumi.%s.yaml; there is: %s", stack, stack, strings.Join(stacks(folder), ", "))
+	}
+	return nil
+}
+
 // stacks lists the stacks that have a file in the folder.
 func stacks(folder string) []string {
 	files, _ := filepath.Glob(filepath.Join(folder, "Pulumi.*.yaml"))

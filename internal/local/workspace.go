@@ -5,7 +5,6 @@ package local
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+
+	"llm-platform/internal/stackfile"
 )
 
 // Options say what to run.
@@ -44,15 +45,16 @@ func Open(ctx context.Context, options Options) (*Workspace, error) {
 	if options.Out == nil {
 		options.Out = io.Discard
 	}
+	if err := CheckStack(options.Project, options.Stack); err != nil {
+		return nil, err
+	}
 	settings, err := os.ReadFile(filepath.Join(options.Project, "Pulumi."+options.Stack+".yaml"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("stack %q: no Pulumi.%s.yaml; there is: %s", options.Stack, options.Stack, strings.Join(stacks(options.Project), ", "))
-	} else if err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("stack %q: %w", options.Stack, err)
 	}
 	stack, err := readStackFile(settings)
 	if err != nil {
-		return nil, fmt.Errorf("Pulumi.%s.yaml: %w", options.Stack, err)
+		return nil, fmt.Errorf("file Pulumi.%s.yaml: %w", options.Stack, err)
 	}
 	definition, err := os.ReadFile(filepath.Join(options.Project, "Pulumi.yaml"))
 	if err != nil {
@@ -60,7 +62,7 @@ func Open(ctx context.Context, options Options) (*Workspace, error) {
 	}
 	project, err := throwawayProject(definition, options.Project, options.Program)
 	if err != nil {
-		return nil, fmt.Errorf("Pulumi.yaml: %w", err)
+		return nil, fmt.Errorf("file Pulumi.yaml: %w", err)
 	}
 	folder, err := os.MkdirTemp("", "llm-platform-")
 	if err != nil {
@@ -122,17 +124,9 @@ func (w *Workspace) settings() string {
 	return filepath.Join(w.folder, "project", "Pulumi."+w.options.Stack+".yaml")
 }
 
-// Set gives a configuration key, as "llm-platform:region", a value of any YAML shape from the next run on.
-func (w *Workspace) Set(key string, value any) error {
-	return w.edit(func(config map[string]any) { config[key] = value })
-}
-
-// Remove takes a configuration key away from the next run on.
-func (w *Workspace) Remove(key string) error {
-	return w.edit(func(config map[string]any) { delete(config, key) })
-}
-
-func (w *Workspace) edit(change func(config map[string]any)) error {
+// Set gives a configuration path, as "llm-platform:storage.logDays", a value of any YAML shape from the next
+// run on; nil takes it away.
+func (w *Workspace) Set(path string, value any) error {
 	content, err := readYAML(w.settings())
 	if err != nil {
 		return fmt.Errorf("stack settings: %w", err)
@@ -141,7 +135,7 @@ func (w *Workspace) edit(change func(config map[string]any)) error {
 	if config == nil {
 		config = map[string]any{}
 	}
-	change(config)
+	stackfile.Set(config, path, value)
 	content["config"] = config
 	return writeYAML(w.settings(), content)
 }

@@ -3,12 +3,17 @@ package simcloud
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
 // serveAPI answers the calls that a program makes with an AWS SDK of its own, at AWS_ENDPOINT_URL: of STS,
-// AssumeRole and GetCallerIdentity.
+// AssumeRole and GetCallerIdentity; of S3, HeadObject.
 func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		c.serveHead(w, strings.TrimPrefix(r.URL.Path, "/"))
+		return
+	}
 	_ = r.ParseForm()
 	w.Header().Set("Content-Type", "text/xml")
 	switch action := r.Form.Get("Action"); action {
@@ -36,6 +41,19 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 			"<Message>simcloud answers AssumeRole and GetCallerIdentity, not %q (%s)</Message></Error></ErrorResponse>",
 			strings.ToValidUTF8(action, ""), r.Method)
 	}
+}
+
+// serveHead answers for the object at "bucket/key".
+func (c *Cloud) serveHead(w http.ResponseWriter, path string) {
+	c.mu.Lock()
+	found, ok := c.objects[path]
+	c.mu.Unlock()
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	w.Header().Set("ETag", `"`+found.etag+`"`)
+	w.Header().Set("Content-Length", strconv.FormatInt(found.size, 10))
 }
 
 // assumable counts a call for the role and tells whether it is granted.

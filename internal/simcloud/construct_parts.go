@@ -59,11 +59,9 @@ func (b *builder) rule(name, direction, protocol string, from, to int, of *child
 
 // nodeSecurityGroup registers the group that the component makes for nodes, used or not.
 func (b *builder) nodeSecurityGroup(args clusterArgs, cluster, clusterGroup *child) (group, ingress *child, err error) {
-	given := pulumi.StringMapOutput{}
+	given := pulumi.StringMap{}.ToStringMapOutput()
 	if args.Tags != nil {
 		given = args.Tags.ToStringMapOutput()
-	} else {
-		given = pulumi.StringMap{}.ToStringMapOutput()
 	}
 	tags := pulumi.All(cluster.Name, given).ApplyT(func(all []any) map[string]string {
 		merged := map[string]string{"Name": b.name + "-nodeSecurityGroup", "kubernetes.io/cluster/" + all[0].(string): "owned"}

@@ -134,7 +134,7 @@ func (b *clusterBuilder) repository() error {
 	_, err = ecr.NewLifecyclePolicy(b.ctx, b.name+"-images-expiry", &ecr.LifecyclePolicyArgs{
 		Repository: repository.Name,
 		Policy:     pulumi.String(rules),
-	}, pulumi.Parent(repository))
+	}, pulumi.Parent(repository), kept(b.cfg, b.cfg.Storage.KeepData))
 	return err
 }
 

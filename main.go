@@ -21,7 +21,7 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
-	if err := newGuardrails(ctx, "guardrails", cfg, org, nil); err != nil {
+	if err := newGuardrails(ctx, "guardrails", cfg, org, cfg.Cluster.PoolTypes()); err != nil {
 		return fmt.Errorf("guardrails: %w", err)
 	}
 	if err := newBudgets(ctx, "budgets", cfg, org); err != nil {
@@ -38,6 +38,10 @@ func platform(ctx *pulumi.Context) error {
 	studio, err := newSageMaker(ctx, "sagemaker", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
 	if err != nil {
 		return fmt.Errorf("sagemaker: %w", err)
+	}
+	cluster, err := newCluster(ctx, "cluster", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
 	}
 
 	// What a data scientist or another stack reads. README.md says what each is.
@@ -57,5 +61,11 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("notebookUrl", studio.NotebookURL)
 	ctx.Export("ciDeployRoleArn", ci.DeployRoleARN)
 	ctx.Export("ciPreviewRoleArn", ci.PreviewRoleARN)
+	ctx.Export("vpcId", cluster.VPCID)
+	ctx.Export("clusterName", cluster.Name)
+	ctx.Export("kubeconfig", cluster.Kubeconfig)
+	ctx.Export("gpuPools", cluster.poolFacts())
+	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
+	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
 	return nil
 }

@@ -56,6 +56,11 @@ func (f *faults) err(stack string) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
+// Secret says whether a secret was given. The secret itself never enters the
+// settings, nor a message about them: it goes from the configuration to the resource
+// as a secret Output.
+type Secret bool
+
 // decode fills the settings from the values of a stack: text by top-level key, with
 // objects and arrays as JSON, as the engine hands them over. Unlike the decoders
 // there are, it goes on after an error and tells unknown keys beside it.
@@ -90,7 +95,22 @@ func parse(text string) any {
 // since Pulumi.yaml has a default for each; fields of an entry that the user names,
 // as an account, may be left out.
 func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
+	switch into.Type() {
+	case reflect.TypeFor[Secret]():
+		into.SetBool(value != "")
+		return
+	case reflect.TypeFor[json.RawMessage]():
+		text, err := json.Marshal(value)
+		if err != nil {
+			f.add(key, "cannot be read: %s", err)
+		}
+		into.SetBytes(text)
+		return
+	}
 	switch into.Kind() {
+	case reflect.Pointer: // what is left out is nil
+		into.Set(reflect.New(into.Type().Elem()))
+		f.fill(key, value, into.Elem(), section)
 	case reflect.Struct:
 		object, ok := value.(map[string]any)
 		if !ok {

@@ -21,6 +21,8 @@ type Settings struct {
 	Guardrails   Guardrails        `json:"guardrails"`
 	Budget       Budget            `json:"budget"`
 	CI           CI                `json:"ci"`
+	Network      Network           `json:"network"`
+	Cluster      Cluster           `json:"cluster"`
 }
 
 // Load reads the values of a stack, by top-level key without the project's namespace.
@@ -51,6 +53,8 @@ func (s *Settings) check(f *faults) {
 	s.Guardrails.check(f, s)
 	s.Budget.check(f, s.Organization)
 	s.CI.check(f, s.Stack, s.Organization)
+	s.Network.check(f, s.Region)
+	s.Cluster.check(f, s.Region, s.Network, s.Organization)
 }
 
 var (

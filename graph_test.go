@@ -90,6 +90,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		set("bucketRegionalDomainName", id+".s3.us-west-2.amazonaws.com")
 	case "aws:s3/bucketObjectv2:BucketObjectv2":
 		set("etag", "etag-of-"+args.Name)
+		set("versionId", "version-of-"+args.Name)
 	case "eks:index:Cluster": // runs in another process, which mocks have not
 		state["eksCluster"] = resource.MakeCustomResourceReference(resource.URN(g.controlPlane), "control-plane-id", "")
 	default:

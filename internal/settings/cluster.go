@@ -28,17 +28,17 @@ const (
 
 // Cluster is the settings of the EKS cluster: one to make, or one that exists.
 type Cluster struct {
-	Kubeconfig   Secret                     `json:"kubeconfig"`  // given for a cluster that exists; its text is no part of the settings
-	Version      string                     `json:"version"`     // Kubernetes, as 1.36
-	PublicCIDRs  []string                   `json:"publicCidrs"` // who may reach the API from outside the VPC; empty: nobody
-	PublicToAll  bool                       `json:"publicToAll"` // allow 0.0.0.0/0 among them
-	LogDays      int                        `json:"logDays"`     // days that control plane logs are kept
-	Access       map[string]Access          `json:"access"`      // by name
-	SystemType   string                     `json:"systemInstanceType"`
-	SystemNodes  int                        `json:"systemNodes"`
-	Insights     bool                       `json:"containerInsights"` // metrics and logs of nodes, pods and GPUs in CloudWatch
-	InstanceType map[string]json.RawMessage `json:"instanceTypes"`     // figures of types that the accelerator table lacks
-	Pools        map[string]Pool            `json:"pools"`             // accelerator pools by name
+	Kubeconfig    Secret                     `json:"kubeconfig"`  // given for a cluster that exists; its text is no part of the settings
+	Version       string                     `json:"version"`     // Kubernetes, as 1.36
+	PublicCIDRs   []string                   `json:"publicCidrs"` // who may reach the API from outside the VPC; empty: nobody
+	PublicToAll   bool                       `json:"publicToAll"` // allow 0.0.0.0/0 among them
+	LogDays       int                        `json:"logDays"`     // days that control plane logs are kept
+	Access        map[string]Access          `json:"access"`      // by name
+	SystemType    string                     `json:"systemInstanceType"`
+	SystemNodes   int                        `json:"systemNodes"`
+	Insights      bool                       `json:"containerInsights"` // metrics and logs of nodes, pods and GPUs in CloudWatch
+	InstanceTypes map[string]json.RawMessage `json:"instanceTypes"`     // figures of types that the accelerator table lacks
+	Pools         map[string]Pool            `json:"pools"`             // accelerator pools by name
 }
 
 // PoolTypes is the instance types of the pools, sorted, each once.
@@ -196,8 +196,8 @@ func (c *Cluster) inTrainingAccount(principal string, o Organization) bool {
 // checkTypes reads the figures that the configuration gives.
 func (c *Cluster) checkTypes(f *faults) map[string]accelerator.Type {
 	types := map[string]accelerator.Type{}
-	for _, name := range names(c.InstanceType) {
-		t, err := accelerator.Custom(name, c.InstanceType[name])
+	for _, name := range names(c.InstanceTypes) {
+		t, err := accelerator.Custom(name, c.InstanceTypes[name])
 		if err != nil {
 			f.add("cluster.instanceTypes."+name, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}

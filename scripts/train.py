@@ -76,7 +76,7 @@ def dataset(s3, env, args):
             raise
         raise Stop("dataset", f"DATASET_URI {uri}: there is no such bucket") from e
     if not found:
-        raise Stop("dataset", f"DATASET_URI {uri}: no object has this prefix")
+        raise Stop("dataset", f"DATASET_URI {uri}: no object below this prefix")
     size, needed = sum(o[1] for o in found), world * args.batch * args.context + 1
     if size < needed:
         raise Stop("dataset", f"DATASET_URI {uri}: empty or too small: {size} bytes in {len(found)} objects, but one "

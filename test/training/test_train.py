@@ -321,7 +321,7 @@ def test_errors_end_with_one_line_and_the_agreed_code(start, s3):
     bucket = "/".join(job_environment()["DATASET_URI"].split("/")[:3])
     s3.put(f"{bucket}/empty/nothing.txt", b"")
     runs = [(start("wrong", options=options, **changes), kind, line) for kind, line, options, changes in (
-        ("dataset", "no object has this prefix", [], {"DATASET_URI": f"{bucket}/nowhere"}),
+        ("dataset", "no object below this prefix", [], {"DATASET_URI": f"{bucket}/nowhere"}),
         ("dataset", "empty or too small: 0 bytes in 1 objects", [], {"DATASET_URI": f"{bucket}/empty"}),
         ("checkpoint", "no complete checkpoint there", [], {"RESUME_FROM_URI": f"{bucket}/runs/none/"}),
         ("configuration", "unrecognized arguments: --layer-count=3", ["--layer-count=3"], {}),

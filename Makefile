@@ -3,7 +3,7 @@ export GOFLAGS += -trimpath
 
 STACK ?= dev
 
-.PHONY: preview up tools test test-cluster lint
+.PHONY: preview up tools test test-cluster lint test-policy
 
 # What a `pulumi preview` would show, on the real engine and a simulated cloud.
 preview:
@@ -26,6 +26,14 @@ lint:
 	go vet ./...
 	cd tools/lint && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	.build/bin/staticcheck ./...
+
+# Who may do what, judged by an evaluator that is not ours. Needs Node 20, and downloads three packages the first time.
+test-policy: test/policy/node_modules/.package-lock.json
+	cd test/policy && npm test
+
+test/policy/node_modules/.package-lock.json: test/policy/package-lock.json
+	cd test/policy && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
 
 # The training Job on a real Kubernetes control plane, as the program registers it. The first build takes a
 # quarter of an hour on two cores.

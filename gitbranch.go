@@ -208,7 +208,7 @@ func optional(value string) pulumi.StringPtrInput {
 	return pulumi.String(value)
 }
 
-func secretToken(token settings.Secret) pulumi.StringPtrInput {
+func secretToken(token settings.SecretText) pulumi.StringPtrInput {
 	if token == "" {
 		return nil
 	}

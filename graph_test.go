@@ -29,8 +29,13 @@ type registered struct {
 }
 
 // parent and provider are logical names, or "".
-func (r registered) parent() string   { return nameOf(r.request.GetParent()) }
-func (r registered) provider() string { return nameOf(r.request.GetProvider()) }
+func (r registered) parent() string { return nameOf(r.request.GetParent()) }
+func (r registered) provider() string {
+	if r.request.GetRemote() { // takes one for each cloud, and answers for its children
+		return nameOf(r.request.GetProviders()["aws"])
+	}
+	return nameOf(r.request.GetProvider())
+}
 
 // dependsOn says whether the resource waits for another, by an option or an input.
 func (r registered) dependsOn(name string) bool {
@@ -51,7 +56,9 @@ type graph struct {
 	mu        sync.Mutex
 	resources map[string]registered // by logical name
 	calls     []string
-	answer    func(token string) (resource.PropertyMap, error)
+
+	controlPlane string // URN of what the EKS component answers as its cluster
+	answer       func(token string) (resource.PropertyMap, error)
 }
 
 func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -72,6 +79,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	switch args.TypeToken {
 	case "aws:organizations/organization:Organization":
 		id = "o-0123456789"
+		set("masterAccountId", "111111111111")
 		state["roots"] = resource.NewArrayProperty([]resource.PropertyValue{resource.NewObjectProperty(resource.PropertyMap{"id": resource.NewStringProperty("r-test")})})
 	case "aws:organizations/account:Account":
 		id = fmt.Sprintf("%012d", 100000000000+len(args.Name))
@@ -82,6 +90,9 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		set("bucketRegionalDomainName", id+".s3.us-west-2.amazonaws.com")
 	case "aws:s3/bucketObjectv2:BucketObjectv2":
 		set("etag", "etag-of-"+args.Name)
+		set("versionId", "version-of-"+args.Name)
+	case "eks:index:Cluster": // runs in another process, which mocks have not
+		state["eksCluster"] = resource.MakeCustomResourceReference(resource.URN(g.controlPlane), "control-plane-id", "")
 	default:
 		set("name", args.Name)
 	}
@@ -96,6 +107,20 @@ func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 		return nil, fmt.Errorf("unexpected look-up %s", args.Token)
 	}
 	return g.answer(args.Token)
+}
+
+const controlPlane = "control-plane"
+
+// registerControlPlane stands in for the EKS cluster that the component would make in
+// its own process. A resource can only be answered that the mocks know.
+func (g *graph) registerControlPlane(ctx *pulumi.Context) error {
+	var made pulumi.CustomResourceState
+	g.controlPlane = fmt.Sprintf("urn:pulumi:%s::%s::aws:eks/cluster:Cluster::%s", ctx.Stack(), ctx.Project(), controlPlane)
+	return ctx.RegisterResource("aws:eks/cluster:Cluster", controlPlane, pulumi.Map{
+		"name": pulumi.String(controlPlane), "endpoint": pulumi.String("https://control-plane.test"),
+		"certificateAuthority": pulumi.Map{"data": pulumi.String("Y2E=")},
+		"vpcConfig":            pulumi.Map{"clusterSecurityGroupId": pulumi.String("sg-of-control-plane")},
+	}, &made)
 }
 
 // of is the resources of a type, by name.
@@ -137,6 +162,9 @@ func run(t *testing.T, stack string, set map[string]any, answer func(string) (re
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, others := set["cluster.pools"]; others { // than the shipped run asks for
+		stackfile.Set(tree, "training.mode", "none")
+	}
 	for path, value := range set {
 		stackfile.Set(tree, path, value)
 	}
@@ -153,9 +181,16 @@ func run(t *testing.T, stack string, set map[string]any, answer func(string) (re
 		t.Fatal(err)
 	}
 	t.Setenv(pulumi.EnvConfig, string(text))
+	t.Setenv("GITHUB_TOKEN", "no token")
 	g := &graph{resources: map[string]registered{}, answer: answer}
-	err = pulumi.RunErr(platform, pulumi.WithMocks("llm-platform", stack, g), func(info *pulumi.RunInfo) { info.DryRun = true })
+	err = pulumi.RunErr(func(ctx *pulumi.Context) error {
+		if err := g.registerControlPlane(ctx); err != nil {
+			return err
+		}
+		return platform(ctx)
+	}, pulumi.WithMocks("llm-platform", stack, g), func(info *pulumi.RunInfo) { info.DryRun = true })
 	delete(g.resources, "llm-platform-"+stack) // the stack itself
+	delete(g.resources, controlPlane)
 	return g, err
 }
 

@@ -28,6 +28,16 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
+	if err := newGuardrails(ctx, "guardrails", cfg, org, cfg.Cluster.PoolTypes()); err != nil {
+		return fmt.Errorf("guardrails: %w", err)
+	}
+	if err := newBudgets(ctx, "budgets", cfg, org); err != nil {
+		return fmt.Errorf("budgets: %w", err)
+	}
+	ci, err := newCI(ctx, "ci", cfg, org)
+	if err != nil {
+		return fmt.Errorf("ci: %w", err)
+	}
 	store, err := newStorage(ctx, "storage", cfg, org.Training, pulumi.Providers(org.Training.Provider))
 	if err != nil {
 		return fmt.Errorf("storage: %w", err)
@@ -39,6 +49,10 @@ func platform(ctx *pulumi.Context) error {
 	branch, err := newGitBranch(ctx, "git", cfg, scripts)
 	if err != nil {
 		return fmt.Errorf("git branch: %w", err)
+	}
+	cluster, err := newCluster(ctx, "cluster", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
 	}
 	training, err := newTraining(ctx, "training", cfg, cluster, store, branch, scripts)
 	if err != nil {
@@ -60,6 +74,14 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("transferTaskArns", store.Transfers)
 	ctx.Export("sagemakerRoleArn", studio.RoleARN)
 	ctx.Export("notebookUrl", studio.NotebookURL)
+	ctx.Export("ciDeployRoleArn", ci.DeployRoleARN)
+	ctx.Export("ciPreviewRoleArn", ci.PreviewRoleARN)
+	ctx.Export("vpcId", cluster.VPCID)
+	ctx.Export("clusterName", cluster.Name)
+	ctx.Export("kubeconfig", cluster.Kubeconfig)
+	ctx.Export("gpuPools", cluster.poolFacts())
+	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
+	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
 	ctx.Export("branchName", branch.Name)
 	ctx.Export("branchUrl", branch.URL)
 	ctx.Export("scriptCommit", branch.Commit)

@@ -71,7 +71,7 @@ func TestManifests(t *testing.T) {
 func trainingObjects(t *testing.T, instanceType string, set map[string]any) []map[string]any {
 	t.Helper()
 	set["mode"] = "job"
-	cfg := trainingSettings(t, set)
+	cfg := trainingSettings(t, instanceType, set)
 	machine, err := accelerator.Lookup(instanceType)
 	if err != nil {
 		t.Fatal(err)
@@ -146,16 +146,16 @@ func plain(value resource.PropertyValue) any {
 }
 
 // trainingSettings is the defaults of Pulumi.yaml with some of training's changed.
-func trainingSettings(t *testing.T, set map[string]any) settings.Settings {
+func trainingSettings(t *testing.T, instanceType string, set map[string]any) settings.Settings {
 	t.Helper()
-	cfg, err := loadTraining(set)
+	cfg, err := loadTraining(instanceType, set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cfg
 }
 
-func loadTraining(set map[string]any) (settings.Settings, error) {
+func loadTraining(instanceType string, set map[string]any) (settings.Settings, error) {
 	_, declared, err := stackfile.Keys(".")
 	if err != nil {
 		return settings.Settings{}, err
@@ -165,6 +165,8 @@ func loadTraining(set map[string]any) (settings.Settings, error) {
 		return settings.Settings{}, err
 	}
 	stackfile.Set(tree, "organization.emailTemplate", "aws+{stack}-{account}@example.com")
+	stackfile.Set(tree, "cluster.kubeconfig", "of a cluster that may have a thousand nodes")
+	stackfile.Set(tree, "cluster.pools.gpu", map[string]any{"instanceType": instanceType})
 	for leaf, value := range set {
 		stackfile.Set(tree, "training."+leaf, value)
 	}

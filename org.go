@@ -20,9 +20,18 @@ import (
 type Organization struct {
 	pulumi.ResourceState
 
-	ID       pulumi.StringOutput // o-…; empty where the stack knows no organization
-	Accounts []*Account          // sorted by name
-	Training *Account            // the one of them that holds data, cluster and Job
+	ID         pulumi.StringOutput // o-…; empty where the stack knows no organization
+	Accounts   []*Account          // sorted by name
+	Training   *Account            // the one of them that holds data, cluster and Job
+	Management *Management         // nil where the stack knows no organization
+}
+
+// Management is the account that organization, guardrails and budgets are kept in.
+type Management struct {
+	ID       pulumi.StringOutput            // 12 digits
+	Provider *aws.Provider                  // of the credentials, in the platform's region
+	Units    map[string]pulumi.StringOutput // ids of the units that the stack made, by name
+	Ready    []pulumi.Resource              // depend on these before changing anything else of the organization
 }
 
 // Account is one AWS account and the way into it.
@@ -41,6 +50,16 @@ func (o *Organization) accountIDs() pulumi.StringMap {
 		ids[account.Name] = account.ID
 	}
 	return ids
+}
+
+// account is the account with that name; the settings vouch that there is one.
+func (o *Organization) account(name string) *Account {
+	for _, account := range o.Accounts {
+		if account.Name == name {
+			return account
+		}
+	}
+	return nil
 }
 
 // newOrganization makes or finds the organization, makes its units and accounts, and
@@ -112,6 +131,7 @@ func (b *orgBuilder) organization() error {
 		return err
 	}
 	b.management = pulumi.Provider(provider)
+	b.org.Management = &Management{Provider: provider, Units: map[string]pulumi.StringOutput{}}
 	if wanted.Mode == settings.Adopt {
 		b.adopt()
 		return nil
@@ -127,6 +147,8 @@ func (b *orgBuilder) organization() error {
 		return err
 	}
 	b.org.ID = made.ID().ToStringOutput()
+	b.org.Management.ID = made.MasterAccountId
+	b.org.Management.Ready = append(b.org.Management.Ready, made)
 	b.root = made.Roots.Index(pulumi.Int(0)).Id().Elem()
 	return nil
 }
@@ -145,6 +167,7 @@ func (b *orgBuilder) adopt() {
 	}).(organizations.LookupOrganizationResultOutput)
 	b.found = &checked
 	b.org.ID = checked.Id()
+	b.org.Management.ID = checked.MasterAccountId()
 	b.root = checked.Roots().Index(pulumi.Int(0)).Id()
 }
 
@@ -183,6 +206,8 @@ func (b *orgBuilder) units() error {
 			return fmt.Errorf("unit %s: %w", name, err)
 		}
 		b.unit[name] = unit
+		b.org.Management.Units[name] = unit.ID().ToStringOutput()
+		b.org.Management.Ready = append(b.org.Management.Ready, unit)
 	}
 	return nil
 }
@@ -217,6 +242,7 @@ func (b *orgBuilder) makeAccount(account *Account, wanted settings.Account, prev
 	}
 	account.ID = made.ID().ToStringOutput()
 	account.ARN = made.Arn
+	b.org.Management.Ready = append(b.org.Management.Ready, made)
 	return made, nil
 }
 

@@ -140,7 +140,8 @@ func (t *trainingBuilder) environment() corev1.EnvVarArray {
 		corev1.EnvVarArgs{Name: pulumi.String("PET_NODE_RANK"), ValueFrom: field("metadata.annotations['batch.kubernetes.io/job-completion-index']")},
 		set("PET_MASTER_ADDR", fmt.Sprintf("%s-0.%s", t.runName, t.runName)),
 		set("PET_MASTER_PORT", runs.MasterPort),
-		set("PET_MAX_RESTARTS", 0), // a rank that failed leaves its pod, so that the Job counts it
+		set("PET_MAX_RESTARTS", 0),                         // a rank that failed leaves its pod, so that the Job counts it
+		set("PET_SHUTDOWN_TIMEOUT", t.cfg.GraceSeconds-15), // seconds to save, and some to end in
 		set("RUN_NAME", t.runName),
 		set("AWS_REGION", t.region),
 		set("AWS_DEFAULT_REGION", t.region), // boto3 reads no other

@@ -117,9 +117,6 @@ func (t *trainingBuilder) metadata(name string) *metav1.ObjectMetaArgs {
 // run makes the scripts, the names that the ranks find each other by, and the Job.
 // Each carries the run's identity in its name.
 func (t *trainingBuilder) run() error {
-	if needed := t.cfg.Nodes * t.pool.Type.Count; t.cfg.MaxAccelerators > 0 && needed > t.cfg.MaxAccelerators {
-		return fmt.Errorf("training.maxAccelerators: %d are fewer than the %d of %d nodes with %d each", t.cfg.MaxAccelerators, needed, t.cfg.Nodes, t.pool.Type.Count)
-	}
 	t.runName = t.identity().Name(t.cfg.Name)
 	t.training.RunName = t.runName
 	t.training.CheckpointURL = runURL(t.store.Checkpoints, t.runName)

@@ -24,6 +24,8 @@ import (
 type Session struct {
 	Region string
 	Role   string // ARN of the role to assume. Empty: the credentials as they are
+
+	pause time.Duration // between two attempts at first; a second, but in tests
 }
 
 // sessionName shows in CloudTrail who looked.
@@ -49,7 +51,11 @@ func (s Session) AwaitRole(ctx context.Context, patience time.Duration, say func
 	}
 	client := sts.NewFromConfig(cfg)
 	deadline := time.Now().Add(patience)
-	pause := time.Second
+	shortest := s.pause
+	if shortest == 0 {
+		shortest = time.Second
+	}
+	pause := shortest
 	// AWS's servers learn of a role one after another, so that the first yes after a
 	// no is not yet everybody's: ask twice more.
 	for yes, needed := 0, 1; yes < needed; {
@@ -60,10 +66,10 @@ func (s Session) AwaitRole(ctx context.Context, patience time.Duration, say func
 			if yes++; yes == needed {
 				return nil
 			}
-			pause = time.Second
+			pause = shortest
 		case errors.As(err, &refusal) && refusal.ErrorCode() == "AccessDenied":
 			if time.Now().Add(pause).After(deadline) {
-				return fmt.Errorf("role %s: still not to be assumed after %s; check that it exists, that it trusts the account of these credentials, and that they may sts:AssumeRole it: %w", s.Role, patience, err)
+				return fmt.Errorf("role %s: cannot be assumed (waited %s); check that it exists, that it trusts the account of these credentials, and that they may sts:AssumeRole it: %w", s.Role, patience, err)
 			}
 			say(fmt.Sprintf("waiting for role %s, which cannot be assumed yet (%s left)", s.Role, time.Until(deadline).Round(time.Second)))
 			yes, needed = 0, 3

@@ -38,6 +38,11 @@ func (f *faults) read(key string) bool {
 	})
 }
 
+// mentions says whether something in a section is at fault already.
+func (f *faults) mentions(section string) bool {
+	return slices.ContainsFunc(f.list, func(found fault) bool { return within(found.key, section) })
+}
+
 // within says whether a key is another or a part of it.
 func within(key, other string) bool {
 	rest, ok := strings.CutPrefix(key, other)
@@ -47,7 +52,7 @@ func within(key, other string) bool {
 // mustBeSecret checks that a value was given with --secret. The engine says no more
 // than which top-level keys have some secret in them, so of two values under one such
 // key it cannot be told which one is.
-func (f *faults) mustBeSecret(key string, value Secret) {
+func (f *faults) mustBeSecret(key string, value SecretText) {
 	section, _, _ := strings.Cut(key, ".")
 	if value != "" && !slices.Contains(f.secret, section) {
 		f.add(key, "stands in plain text in the stack file: use `pulumi config set --secret --path %s`, and renew what has been there", key)
@@ -66,6 +71,11 @@ func (f *faults) err(stack string) error {
 	}
 	return errors.New(strings.Join(lines, "\n"))
 }
+
+// Secret says whether a secret was given. The secret itself never enters the
+// settings, nor a message about them: it goes from the configuration to the resource
+// as a secret Output.
+type Secret bool
 
 // decode fills the settings from the values of a stack: text by top-level key, with
 // objects and arrays as JSON, as the engine hands them over. Unlike the decoders
@@ -101,7 +111,22 @@ func parse(text string) any {
 // since Pulumi.yaml has a default for each; fields of an entry that the user names,
 // as an account, may be left out.
 func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
+	switch into.Type() {
+	case reflect.TypeFor[Secret]():
+		into.SetBool(value != "")
+		return
+	case reflect.TypeFor[json.RawMessage]():
+		text, err := json.Marshal(value)
+		if err != nil {
+			f.add(key, "cannot be read: %s", err)
+		}
+		into.SetBytes(text)
+		return
+	}
 	switch into.Kind() {
+	case reflect.Pointer: // what is left out is nil
+		into.Set(reflect.New(into.Type().Elem()))
+		f.fill(key, value, into.Elem(), section)
 	case reflect.Struct:
 		object, ok := value.(map[string]any)
 		if !ok {

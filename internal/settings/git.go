@@ -15,16 +15,16 @@ const (
 
 // Git is the settings of the branch that the training scripts are delivered to.
 type Git struct {
-	Mode         string `json:"mode"`         // GitHub, GitLab or NoGit
-	BaseURL      string `json:"baseUrl"`      // of the API of a server of one's own, with a slash at the end. Empty: github.com, gitlab.com
-	Owner        string `json:"owner"`        // user or organization; on GitLab the group, as a/b
-	Repository   string `json:"repository"`   // name without the owner
-	Branch       string `json:"branch"`       // {stack} is filled in
-	SourceBranch string `json:"sourceBranch"` // that the branch begins at
-	SourceCommit string `json:"sourceCommit"` // that the branch begins at. Empty: the newest of SourceBranch
-	Adopt        bool   `json:"adopt"`        // the branch is there already: use it, and never delete it
-	KeepBranch   bool   `json:"keepBranch"`   // leave the branch and its commits in place on destroy
-	Token        Secret `json:"token"`        // empty: from the environment
+	Mode         string     `json:"mode"`         // GitHub, GitLab or NoGit
+	BaseURL      string     `json:"baseUrl"`      // of the API of a server of one's own, with a slash at the end. Empty: github.com, gitlab.com
+	Owner        string     `json:"owner"`        // user or organization; on GitLab the group, as a/b
+	Repository   string     `json:"repository"`   // name without the owner
+	Branch       string     `json:"branch"`       // {stack} is filled in
+	SourceBranch string     `json:"sourceBranch"` // that the branch begins at
+	SourceCommit string     `json:"sourceCommit"` // that the branch begins at. Empty: the newest of SourceBranch
+	Adopt        bool       `json:"adopt"`        // the branch is there already: use it, and never delete it
+	KeepBranch   bool       `json:"keepBranch"`   // leave the branch and its commits in place on destroy
+	Token        SecretText `json:"token"`        // empty: from the environment
 }
 
 // TokenVariable is the environment variable that a token may come from.

@@ -40,6 +40,13 @@ type Account struct {
 // AccountNames is the names of the accounts, sorted.
 func (o Organization) AccountNames() []string { return names(o.Accounts) }
 
+// has says whether there is an account of that name, or is a fault already that there
+// is none.
+func (o Organization) has(name string) bool {
+	_, ok := o.Accounts[name]
+	return ok || name == TrainingAccount
+}
+
 var (
 	unitID      = regexp.MustCompile(`^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$`)
 	accountName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)

@@ -6,21 +6,21 @@ import (
 	"reflect"
 )
 
-// Secret is a value that nothing prints: not fmt, not JSON, no fault of a
+// SecretText is a value that nothing prints: not fmt, not JSON, no fault of a
 // configuration. Whoever needs it converts it with Reveal, and marks what becomes of
 // it as secret for Pulumi.
-type Secret string
+type SecretText string
 
 const hidden = "[secret]"
 
 // Reveal is the value itself.
-func (s Secret) Reveal() string { return string(s) }
+func (s SecretText) Reveal() string { return string(s) }
 
 // Format answers every verb of fmt.
-func (s Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, hidden) }
+func (s SecretText) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, hidden) }
 
 // MarshalText answers JSON and the like.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+func (s SecretText) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // spellFor is spell, but for a value that stands where a secret may.
 func spellFor(into reflect.Type, value any) string {
@@ -42,6 +42,6 @@ func holdsSecret(t reflect.Type) bool {
 	case reflect.Map, reflect.Slice:
 		return holdsSecret(t.Elem())
 	default:
-		return t == reflect.TypeFor[Secret]()
+		return t == reflect.TypeFor[SecretText]()
 	}
 }

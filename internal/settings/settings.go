@@ -18,6 +18,11 @@ type Settings struct {
 	Organization Organization      `json:"organization"`
 	Storage      Storage           `json:"storage"`
 	SageMaker    SageMaker         `json:"sagemaker"`
+	Guardrails   Guardrails        `json:"guardrails"`
+	Budget       Budget            `json:"budget"`
+	CI           CI                `json:"ci"`
+	Network      Network           `json:"network"`
+	Cluster      Cluster           `json:"cluster"`
 	Git          Git               `json:"git"`
 	Training     Training          `json:"training"`
 }
@@ -48,8 +53,13 @@ func (s *Settings) check(f *faults) {
 	s.Organization.check(f, s.Stack)
 	s.Storage.check(f)
 	s.SageMaker.check(f, s.Storage)
+	s.Guardrails.check(f, s)
+	s.Budget.check(f, s.Organization)
+	s.CI.check(f, s.Stack, s.Organization)
+	s.Network.check(f, s.Region)
+	s.Cluster.check(f, s.Region, s.Network, s.Organization)
 	s.Git.check(f, s.Stack)
-	s.Training.check(f)
+	s.Training.check(f, s.Cluster)
 }
 
 var (

@@ -14,24 +14,24 @@ const (
 
 // Training is the settings of the training run.
 type Training struct {
-	Mode            string            `json:"mode"`            // TrainingJob or NoTraining
-	Name            string            `json:"name"`            // what the names of runs begin with
-	Image           string            `json:"image"`           // by digest or by a tag that is never moved
-	Command         []string          `json:"command"`         // instead of the image's entry point
-	Args            []string          `json:"args"`            // after the command
-	Environment     map[string]string `json:"environment"`     // of the training container, beside and before the platform's own
-	Secrets         map[string]Secret `json:"secrets"`         // likewise, by name, through a Kubernetes Secret
-	Pool            string            `json:"pool"`            // node pool that it runs on
-	Nodes           int               `json:"nodes"`           // pods, one on each node
-	DatasetPrefix   string            `json:"datasetPrefix"`   // in the dataset bucket
-	ResumeFrom      string            `json:"resumeFrom"`      // name of an earlier run whose last checkpoint this one starts from
-	Run             int               `json:"run"`             // counter: a new number trains anew what is otherwise the same
-	Retries         int               `json:"retries"`         // how often each rank is tried again; lost nodes do not count
-	GraceSeconds    int               `json:"graceSeconds"`    // from SIGTERM to SIGKILL, s: time for a last checkpoint
-	DeadlineHours   int               `json:"deadlineHours"`   // after which the Job is ended, h; 0: never
-	MaxAccelerators int               `json:"maxAccelerators"` // that all pods of the namespace may take together; 0: what the run takes
-	Queue           string            `json:"queue"`           // Kueue LocalQueue that admits the Job. Empty: it starts at once
-	Smoke           bool              `json:"smoke"`           // also run one pod that lists its accelerator
+	Mode            string                `json:"mode"`            // TrainingJob or NoTraining
+	Name            string                `json:"name"`            // what the names of runs begin with
+	Image           string                `json:"image"`           // by digest or by a tag that is never moved
+	Command         []string              `json:"command"`         // instead of the image's entry point
+	Args            []string              `json:"args"`            // after the command
+	Environment     map[string]string     `json:"environment"`     // of the training container, beside and before the platform's own
+	Secrets         map[string]SecretText `json:"secrets"`         // likewise, by name, through a Kubernetes Secret
+	Pool            string                `json:"pool"`            // node pool that it runs on
+	Nodes           int                   `json:"nodes"`           // pods, one on each node
+	DatasetPrefix   string                `json:"datasetPrefix"`   // in the dataset bucket
+	ResumeFrom      string                `json:"resumeFrom"`      // name of an earlier run whose last checkpoint this one starts from
+	Run             int                   `json:"run"`             // counter: a new number trains anew what is otherwise the same
+	Retries         int                   `json:"retries"`         // how often each rank is tried again; lost nodes do not count
+	GraceSeconds    int                   `json:"graceSeconds"`    // from SIGTERM to SIGKILL, s: time for a last checkpoint
+	DeadlineHours   int                   `json:"deadlineHours"`   // after which the Job is ended, h; 0: never
+	MaxAccelerators int                   `json:"maxAccelerators"` // that all pods of the namespace may take together; 0: what the run takes
+	Queue           string                `json:"queue"`           // Kueue LocalQueue that admits the Job. Empty: it starts at once
+	Smoke           bool                  `json:"smoke"`           // also run one pod that lists its accelerator
 }
 
 // SecretNames is the names of the secrets, sorted.
@@ -62,7 +62,7 @@ var platformVariables = []string{
 // maxNodes keeps name and index of a pod within the 63 characters of a host name.
 const maxNodes = 9999
 
-func (t *Training) check(f *faults) {
+func (t *Training) check(f *faults, c Cluster) {
 	f.choice("training.mode", t.Mode, TrainingJob, NoTraining)
 	if !runPrefix.MatchString(t.Name) {
 		f.add("training.name", "%q is not a name: 1 to 30 lower-case letters, digits and hyphens, a letter first", t.Name)
@@ -82,6 +82,12 @@ func (t *Training) check(f *faults) {
 	}
 	if !resourceName.MatchString(t.Pool) {
 		f.add("training.pool", "%q is not the name of a pool: 1 to 40 lower-case letters, digits and hyphens", t.Pool)
+	} else if pool, ok := c.Pools[t.Pool]; (t.Mode != NoTraining || t.Smoke) && !ok && !f.mentions("cluster.pools") {
+		f.add("training.pool", "cluster.pools has no %q%s", t.Pool, suggest(t.Pool, c.PoolNames()))
+	} else if needed := t.Nodes * pool.Type.Count; t.Mode != NoTraining && t.MaxAccelerators > 0 && needed > t.MaxAccelerators {
+		f.add("training.maxAccelerators", "%d are fewer than the %d of %d nodes with %d each", t.MaxAccelerators, needed, t.Nodes, pool.Type.Count)
+	} else if t.Mode != NoTraining && !c.Kubeconfig && pool.MaxNodes > 0 && t.Nodes > pool.MaxNodes && t.Nodes <= maxNodes {
+		f.add("training.nodes", "%d are more than cluster.pools.%s has at most (maxNodes %d)", t.Nodes, t.Pool, pool.MaxNodes)
 	}
 	t.checkContainer(f)
 	t.checkEnvironment(f)
@@ -92,7 +98,7 @@ func (t *Training) checkContainer(f *faults) {
 		checkImage(f, "training.image", t.Image)
 	}
 	if len(t.Command) == 0 {
-		f.add("training.command", "is empty: the program that starts the training, as [torchrun, train.py]")
+		f.add("training.command", "is empty: the program that starts the training, as [python, train.py]")
 	} else if t.Command[0] == "" {
 		f.add("training.command[0]", "is empty: the program that starts the training")
 	}

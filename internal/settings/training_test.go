@@ -47,6 +47,9 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"checkpoint as run", training("resumeFrom", "s3://bucket/runs/train-0123456789/"), []string{"training.resumeFrom:", "the output runName"}},
 		{"bad queue", training("queue", "My Queue"), []string{`training.queue: "My Queue" is not the name of a LocalQueue`}},
 		{"bad pool", training("pool", ""), []string{`training.pool: "" is not the name of a pool`}},
+		{"no such pool", training("pool", "gpus"), []string{`training.pool: cluster.pools has no "gpus", did you mean gpu?`}},
+		{"more nodes than the pool", training("nodes", 3), []string{"training.nodes: 3 are more than cluster.pools.gpu has at most"}},
+		{"more than the quota", map[string]any{"training.nodes": 2, "training.maxAccelerators": 1}, []string{"training.maxAccelerators: 1 are fewer than the 2 of 2 nodes with 1 each"}},
 		// Its environment.
 		{"bad variable", training("environment", map[string]any{"A-B": "x"}), []string{`training.environment.A-B: "A-B" is not the name of a variable`}},
 		{"torchrun's variable", training("environment", map[string]any{"PET_NNODES": "2"}), []string{"training.environment.PET_NNODES: is set by the platform itself"}},

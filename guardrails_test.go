@@ -1,0 +1,289 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"llm-platform/internal/policy"
+)
+
+const (
+	controlPolicy = "aws:organizations/policy:Policy"
+	attachment    = "aws:organizations/policyAttachment:PolicyAttachment"
+)
+
+// Guardrails hang on every unit of ours, on every account outside them, and on nothing
+// else, in both ways to have an organization.
+func TestGuardrailsAreAttachedToOurs(t *testing.T) {
+	stray := map[string]any{
+		"organization.accounts.training": map[string]any{"unit": "ou-abcd-12345678"},
+		"organization.accounts.testing":  map[string]any{"id": "222222222222"},
+	}
+	for name, c := range map[string]struct {
+		stack   string
+		set     map[string]any
+		targets []string
+	}{
+		"created": {"dev", nil, []string{"org-unit-infrastructure-id", "org-unit-workloads-id"}},
+		"adopted": {"prod", nil, []string{"org-unit-infrastructure-id", "org-unit-workloads-id"}},
+		"adopted, accounts outside our units": {"prod", stray, []string{
+			fmt.Sprintf("%012d", 100000000000+len("org-account-training")), "222222222222", "org-unit-infrastructure-id", "org-unit-workloads-id",
+		}},
+	} {
+		g, err := run(t, c.stack, c.set, organization("SERVICE_CONTROL_POLICY", "111111111111"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int{}
+		for _, a := range g.of(attachment) {
+			got[a.inputs["targetId"].StringValue()]++
+			if a.provider() != "org-management" {
+				t.Errorf("%s: %s is made by %s", name, a.name, a.provider())
+			}
+			if skip := a.inputs["skipDestroy"]; skip.IsBool() && skip.BoolValue() {
+				t.Errorf("%s: %s would stay attached", name, a.name)
+			}
+		}
+		if len(got) != len(c.targets) {
+			t.Errorf("%s: attached to %v, want %v", name, got, c.targets)
+		}
+		for _, target := range c.targets {
+			if got[target] == 0 || got[target] > policy.MaxGuardrails {
+				t.Errorf("%s: %d guardrails on %s", name, got[target], target)
+			}
+		}
+	}
+}
+
+// Organizations takes one change at a time, and a policy goes when nothing has it: each
+// waits for the one before it, the first for the accounts and units.
+func TestGuardrailsAreMadeInTurn(t *testing.T) {
+	g := runShipped(t, "dev")
+	first := g.one(t, "guardrails-baseline")
+	for _, name := range []string{"org-organization", "org-unit-workloads", "org-unit-infrastructure", "org-account-training", "org-account-testing", "org-account-deployment"} {
+		if !first.dependsOn(name) {
+			t.Errorf("%s does not wait for %s", first.name, name)
+		}
+	}
+	chain := []string{
+		"guardrails-baseline", "guardrails-regions", "guardrails-accelerators",
+		"guardrails-unit-infrastructure-baseline", "guardrails-unit-infrastructure-regions", "guardrails-unit-infrastructure-accelerators",
+		"guardrails-unit-workloads-baseline", "guardrails-unit-workloads-regions", "guardrails-unit-workloads-accelerators",
+		"budgets-killswitch",
+	}
+	for i, name := range chain[1:] {
+		if !g.one(t, name).dependsOn(chain[i]) {
+			t.Errorf("%s does not wait for %s", name, chain[i])
+		}
+	}
+	if len(g.of(attachment)) != 6 {
+		t.Errorf("%d attachments", len(g.of(attachment)))
+	}
+	for _, a := range g.of(attachment) {
+		part := a.name[strings.LastIndex(a.name, "-")+1:]
+		if id := a.inputs["policyId"].StringValue(); id != "guardrails-"+part+"-id" {
+			t.Errorf("%s attaches %s", a.name, id)
+		}
+	}
+}
+
+// statements is the statements of a policy document in a resource's input, by Sid.
+func statements(t *testing.T, r registered, input string) map[string]policy.Statement {
+	t.Helper()
+	var document struct {
+		Statement []struct {
+			Sid       string
+			Action    any
+			Condition map[string]map[string]any
+			Resource  any
+		}
+	}
+	if err := json.Unmarshal([]byte(r.inputs[resource.PropertyKey(input)].StringValue()), &document); err != nil {
+		t.Fatalf("%s: %v", r.name, err)
+	}
+	values := func(of any) (all policy.Values) {
+		switch of := of.(type) {
+		case string:
+			all = append(all, of)
+		case []any:
+			for _, v := range of {
+				all = append(all, v.(string))
+			}
+		}
+		return all
+	}
+	found := map[string]policy.Statement{}
+	for _, s := range document.Statement {
+		conditions := policy.Conditions{}
+		for operator, keys := range s.Condition {
+			conditions[operator] = map[string]policy.Values{}
+			for key, value := range keys {
+				conditions[operator][key] = values(value)
+			}
+		}
+		found[s.Sid] = policy.Statement{Sid: s.Sid, Action: values(s.Action), Resource: values(s.Resource), Condition: conditions}
+	}
+	if len(found) == 0 {
+		t.Fatalf("%s has no statement", r.name)
+	}
+	return found
+}
+
+// What is sent holds the real training account and is as small as AWS takes it.
+func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
+	g := runShipped(t, "dev")
+	training := fmt.Sprintf("%012d", 100000000000+len("org-account-training"))
+	s := statements(t, g.one(t, "guardrails-accelerators"), "content")["OnlyInTraining"]
+	if got := s.Condition["StringNotEquals"]["aws:PrincipalAccount"]; !slices.Equal(got, []string{training}) {
+		t.Errorf("%v may start accelerators, want %s", got, training)
+	}
+	for _, p := range g.of(controlPolicy) {
+		content := p.inputs["content"].StringValue()
+		if len(content) > policy.MaxCharacters || strings.Contains(content, policy.AnyAccount) {
+			t.Errorf("%s: %d characters: %s", p.name, len(content), content)
+		}
+		if p.inputs["type"].StringValue() != "SERVICE_CONTROL_POLICY" {
+			t.Errorf("%s has type %v", p.name, p.inputs["type"])
+		}
+	}
+}
+
+// Switched off, or without an organization, there are none.
+func TestGuardrailsCanBeLeftOut(t *testing.T) {
+	none := map[string]any{
+		"organization.mode": "none", "organization.units": []any{},
+		"organization.accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
+		"budget.monthlyUSD":     map[string]any{"training": 50},
+	}
+	for name, set := range map[string]map[string]any{"off": {"guardrails.enabled": false, "budget.killSwitch": "none"}, "no organization": none} {
+		g, err := run(t, "dev", set, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(g.of(controlPolicy)) + len(g.of(attachment)); n > 0 {
+			t.Errorf("%s: %d", name, n)
+		}
+		if len(g.of("aws:budgets/budget:Budget")) == 0 {
+			t.Errorf("%s: no budget", name)
+		}
+	}
+	g, err := run(t, "dev", none, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Then the account keeps its own budget.
+	budget := g.one(t, "budgets-training")
+	if budget.provider() != "org-provider-training" || budget.inputs.HasValue("costFilters") {
+		t.Errorf("made by %s with %v", budget.provider(), budget.inputs["costFilters"])
+	}
+}
+
+// Each budget is of its own account, tells somebody, and throws its own account's kill
+// switch, which hangs on nothing before.
+func TestBudgets(t *testing.T) {
+	g := runShipped(t, "dev")
+	all := g.of("aws:budgets/budget:Budget")
+	if len(all) != 1 {
+		t.Fatalf("%d budgets, want training's", len(all))
+	}
+	for _, budget := range all {
+		account := strings.TrimPrefix(budget.name, "budgets-")
+		id := fmt.Sprintf("%012d", 100000000000+len("org-account-"+account))
+		filter := budget.inputs["costFilters"].ArrayValue()[0].ObjectValue()
+		if filter["name"].StringValue() != "LinkedAccount" || filter["values"].ArrayValue()[0].StringValue() != id {
+			t.Errorf("%s counts %v, want account %s", budget.name, filter, id)
+		}
+		kinds := map[string]int{}
+		for _, n := range budget.inputs["notifications"].ArrayValue() {
+			kinds[n.ObjectValue()["notificationType"].StringValue()]++
+			if len(n.ObjectValue()["subscriberEmailAddresses"].ArrayValue()) == 0 {
+				t.Errorf("%s tells nobody: %v", budget.name, n)
+			}
+		}
+		if kinds["ACTUAL"] == 0 || kinds["FORECASTED"] == 0 {
+			t.Errorf("%s tells at %v", budget.name, kinds)
+		}
+		action := g.one(t, "budgets-killswitch-"+account)
+		scp := action.inputs["definition"].ObjectValue()["scpActionDefinition"].ObjectValue()
+		if scp["policyId"].StringValue() != "budgets-killswitch-id" || scp["targetIds"].ArrayValue()[0].StringValue() != id {
+			t.Errorf("%s attaches %v", action.name, scp)
+		}
+		if model := action.inputs["approvalModel"].StringValue(); model != "MANUAL" {
+			t.Errorf("%s: approval is %s by default", action.name, model)
+		}
+		if !action.dependsOn("budgets-role-policy") {
+			t.Errorf("%s does not wait for its role's permissions", action.name)
+		}
+		if budget.provider() != "org-management" || action.provider() != "org-management" {
+			t.Errorf("%s is made by %s, its action by %s", budget.name, budget.provider(), action.provider())
+		}
+	}
+	for _, a := range g.of(attachment) {
+		if a.inputs["policyId"].StringValue() == "budgets-killswitch-id" {
+			t.Errorf("%s throws the kill switch", a.name)
+		}
+	}
+	g, err := run(t, "dev", map[string]any{"budget.killSwitch": "automatic"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if model := g.one(t, "budgets-killswitch-training").inputs["approvalModel"].StringValue(); model != "AUTOMATIC" {
+		t.Errorf("approval is %s", model)
+	}
+}
+
+// CI is opt-in, in one account, and its deploy role reaches the accounts by the
+// deploying role alone, unless there is none.
+func TestCI(t *testing.T) {
+	g, err := run(t, "dev", map[string]any{"ci.repository": ""}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := g.resources["ci"]; ok || len(g.of("aws:iam/openIdConnectProvider:OpenIdConnectProvider")) > 0 {
+		t.Error("CI without a repository")
+	}
+
+	g, err = run(t, "dev", map[string]any{"ci.repository": "o@1/r@2", "ci.account": "deployment"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ci-github", "ci-deploy", "ci-preview", "ci-deploy-policy", "ci-preview-policy"} {
+		if r := g.one(t, name); r.provider() != "org-provider-deployment" {
+			t.Errorf("%s is made by %s", name, r.provider())
+		}
+	}
+	trust := g.one(t, "ci-deploy").inputs["assumeRolePolicy"].StringValue()
+	if !strings.Contains(trust, `"token.actions.githubusercontent.com:sub":"repo:o@1/r@2:environment:dev"`) || strings.Contains(trust, "*") {
+		t.Errorf("deploy trusts %s", trust)
+	}
+	permissions := statements(t, g.one(t, "ci-deploy-policy"), "policy")
+	if len(permissions) != 1 || len(permissions["AssumeRoles"].Resource) != 3 {
+		t.Errorf("deploy may %v", permissions)
+	}
+	for _, role := range permissions["AssumeRoles"].Resource {
+		if !strings.HasSuffix(role, ":role/OrganizationAccountAccessRole") {
+			t.Errorf("deploy may be %s", role)
+		}
+	}
+
+	g, err = run(t, "dev", map[string]any{
+		"organization.mode": "none", "organization.units": []any{}, "organization.roleName": "",
+		"organization.accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
+		"budget.monthlyUSD":     map[string]any{}, "ci.makeProvider": false,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(g.of("aws:iam/openIdConnectProvider:OpenIdConnectProvider")) > 0 {
+		t.Error("a second OIDC provider")
+	}
+	keepOff := statements(t, g.one(t, "ci-deploy-policy"), "policy")["KeepOffCIRoles"]
+	if want := "arn:aws:iam::222222222222:role/llm-platform-dev-ci-*"; !slices.Contains(keepOff.Resource, want) {
+		t.Errorf("deploy keeps off %v, want %s", keepOff.Resource, want)
+	}
+}

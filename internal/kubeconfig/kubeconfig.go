@@ -1,0 +1,104 @@
+// Package kubeconfig writes the file that kubectl and the Kubernetes provider enter a
+// cluster with, and checks one that is given.
+package kubeconfig
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Cluster is an EKS cluster and the way into it.
+type Cluster struct {
+	Name     string
+	Endpoint string // https://…
+	CA       string // base64 of its certificate authority
+	Region   string
+	Role     string // ARN of the role to enter as. Empty: the credentials as they are
+}
+
+// The parts of a kubeconfig that are used here.
+// https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+type (
+	config struct {
+		APIVersion     string  `json:"apiVersion"`
+		Kind           string  `json:"kind"`
+		CurrentContext string  `json:"current-context"`
+		Clusters       []named `json:"clusters"`
+		Contexts       []named `json:"contexts"`
+		Users          []named `json:"users"`
+	}
+	named struct {
+		Name    string   `json:"name"`
+		Cluster *cluster `json:"cluster,omitempty"`
+		Context *context `json:"context,omitempty"`
+		User    *user    `json:"user,omitempty"`
+	}
+	cluster struct {
+		Server string `json:"server"`
+		CA     string `json:"certificate-authority-data"`
+	}
+	context struct {
+		Cluster string `json:"cluster"`
+		User    string `json:"user"`
+	}
+	user struct {
+		Exec exec `json:"exec"`
+	}
+	exec struct {
+		APIVersion      string   `json:"apiVersion"`
+		Command         string   `json:"command"`
+		Args            []string `json:"args"`
+		InteractiveMode string   `json:"interactiveMode"`
+	}
+)
+
+// JSON is the kubeconfig. It holds no credentials: the AWS CLI makes a token of
+// those at hand each time. Region and role stand in it, so that it works in a shell
+// that has neither, and from the management account.
+// https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
+func (c Cluster) JSON() (string, error) {
+	args := []string{"--region", c.Region, "eks", "get-token", "--cluster-name", c.Name, "--output", "json"}
+	if c.Role != "" {
+		args = append(args, "--role-arn", c.Role)
+	}
+	text, err := json.Marshal(config{
+		APIVersion: "v1", Kind: "Config", CurrentContext: c.Name,
+		Clusters: []named{{Name: c.Name, Cluster: &cluster{Server: c.Endpoint, CA: c.CA}}},
+		Contexts: []named{{Name: c.Name, Context: &context{Cluster: c.Name, User: c.Name}}},
+		Users: []named{{Name: c.Name, User: &user{Exec: exec{
+			APIVersion: "client.authentication.k8s.io/v1beta1", Command: "aws", Args: args, InteractiveMode: "Never",
+		}}}},
+	})
+	if err != nil {
+		return "", fmt.Errorf("kubeconfig of %s: %w", c.Name, err)
+	}
+	return string(text), nil
+}
+
+// Check says what keeps a given text from being a kubeconfig. Its error repeats
+// nothing of the text, which is a secret.
+func Check(text string) error {
+	var given struct {
+		Kind           string           `yaml:"kind"`
+		CurrentContext string           `yaml:"current-context"`
+		Clusters       []map[string]any `yaml:"clusters"`
+		Contexts       []struct {
+			Name string `yaml:"name"`
+		} `yaml:"contexts"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &given); err != nil {
+		return errors.New("is neither YAML nor JSON (a path does not do): give the file's contents, as pulumi config set --secret --path cluster.kubeconfig < ~/.kube/config")
+	}
+	if given.Kind != "Config" || len(given.Clusters) == 0 {
+		return errors.New("is not a kubeconfig: it has no kind Config or no clusters")
+	}
+	for _, context := range given.Contexts {
+		if context.Name == given.CurrentContext && context.Name != "" {
+			return nil
+		}
+	}
+	return errors.New("has no current context: choose one with kubectl config use-context, and keep only that with kubectl config view --minify --flatten")
+}

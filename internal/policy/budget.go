@@ -1,0 +1,28 @@
+package policy
+
+import "fmt"
+
+// BudgetsTrust lets AWS Budgets act for the budgets of one account only.
+// https://docs.aws.amazon.com/cost-management/latest/userguide/cross-service-confused-deputy-prevention.html
+func BudgetsTrust(partition, account string) Document {
+	trust := ServiceTrust("budgets.amazonaws.com", account)
+	trust[0].Condition["ArnLike"] = map[string]Values{
+		"aws:SourceArn": {fmt.Sprintf("arn:%s:budgets::%s:budget/*", partition, account)},
+	}
+	return trust
+}
+
+// KillSwitchRole is what AWS Budgets may do: attach the one policy to the given
+// accounts of the organization, and take it off again. It cannot touch a guardrail.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsorganizations.html
+func KillSwitchRole(partition, management, policyARN string, accounts []string) Document {
+	on := Values{policyARN}
+	for _, id := range accounts {
+		on = append(on, fmt.Sprintf("arn:%s:organizations::%s:account/*/%s", partition, management, id))
+	}
+	return Document{{
+		Sid: "AttachKillSwitch", Effect: Allow,
+		Action:   []string{"organizations:AttachPolicy", "organizations:DetachPolicy"},
+		Resource: on,
+	}}
+}

@@ -1,0 +1,258 @@
+package policy
+
+import (
+	"slices"
+
+	"llm-platform/internal/accelerator"
+)
+
+// Guardrails is what the accounts of a platform forbid themselves, whatever their own
+// policies allow. SCPs do not bind the management account, nor service-linked roles,
+// through which Auto Scaling and EKS start instances; so what makes those start any is
+// forbidden to all but the deploying role.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
+type Guardrails struct {
+	DeployRole      string   // name of the role that deploys; every statement but the root user's leaves it alone
+	Exempt          []string // names, with their paths, of further roles that are left alone
+	Regions         []string // regions that may be used
+	TrainingAccount string   // 12 digits; the one account that may start accelerated instances
+	InstanceTypes   []string // EC2's accelerated types that it may start; none forbids all
+	SageMakerTypes  []string // SageMaker's, as ml.g5.xlarge
+}
+
+// AnyAccount stands for an account's id that is not known yet. Ids have 12 digits, so
+// the sizes of the documents are.
+const AnyAccount = "000000000000"
+
+// Policies is the guardrails as service control policies, few and small enough to be
+// attached to one target.
+func (g Guardrails) Policies() ([]ControlPolicy, error) {
+	return split([]ControlPolicy{
+		{"baseline", append(g.baseline(), g.data()...)},
+		{"regions", g.regions()},
+		{"accelerators", g.accelerators()},
+	}, MaxGuardrails)
+}
+
+// others are all principals but the exempt roles, whatever the partition and the
+// account, under the given conditions.
+func (g Guardrails) others(conditions Conditions) Conditions {
+	all := Conditions{"ArnNotLike": {"aws:PrincipalArn": g.exempt()}}
+	for operator, keys := range conditions {
+		all[operator] = keys
+	}
+	return all
+}
+
+func (g Guardrails) exempt() Values {
+	var roles Values
+	for _, name := range append([]string{g.DeployRole}, g.Exempt...) {
+		roles = append(roles, "arn:*:iam::*:role/"+name)
+	}
+	return sorted(roles)
+}
+
+// baseline keeps the account in the organization, its logs on, and the way in for
+// the deploying role open for that role only.
+func (g Guardrails) baseline() Document {
+	return Document{
+		{
+			Sid: "StayInOrganization", Effect: Deny, Resource: []string{"*"},
+			Action: []string{
+				"account:CloseAccount", "organizations:AttachPolicy", "organizations:DeletePolicy", "organizations:DetachPolicy",
+				"organizations:DisablePolicyType", "organizations:LeaveOrganization", "organizations:MoveAccount", "organizations:UpdatePolicy",
+			},
+			Condition: g.others(nil),
+		},
+		{
+			// Sessions that the management account opens to mend one thing, as a bucket
+			// policy that locks everybody out, are the root user's too, and stay possible.
+			// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
+			Sid: "NoRootUser", Effect: Deny, Action: []string{"*"}, Resource: []string{"*"},
+			Condition: Conditions{
+				"ArnLike": {"aws:PrincipalArn": {"arn:*:iam::*:root"}},
+				"Null":    {"aws:AssumedRoot": {"true"}},
+			},
+		},
+		{
+			// Whoever can change an exempt role, or have a service act as it, is exempt himself.
+			Sid: "ExemptRolesStay", Effect: Deny, Resource: g.exempt(),
+			Action: []string{
+				"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy",
+				"iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
+				"iam:UpdateRole", "iam:UpdateRoleDescription",
+			},
+			Condition: g.others(nil),
+		},
+		{
+			Sid: "LogsStay", Effect: Deny, Resource: []string{"*"},
+			Action: []string{
+				"access-analyzer:DeleteAnalyzer",
+				"cloudtrail:DeleteEventDataStore", "cloudtrail:DeleteTrail", "cloudtrail:PutEventSelectors", "cloudtrail:StopEventDataStoreIngestion",
+				"cloudtrail:StopLogging", "cloudtrail:UpdateEventDataStore", "cloudtrail:UpdateTrail",
+				"config:DeleteConfigurationRecorder", "config:DeleteDeliveryChannel", "config:PutConfigurationRecorder",
+				"config:PutDeliveryChannel", "config:StopConfigurationRecorder",
+				"ec2:DeleteFlowLogs",
+				"guardduty:DeleteDetector", "guardduty:DisassociateFromAdministratorAccount", "guardduty:UpdateDetector",
+				"logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:PutRetentionPolicy",
+				"securityhub:DisableSecurityHub", "securityhub:DisassociateFromAdministratorAccount",
+			},
+			Condition: g.others(nil),
+		},
+	}
+}
+
+// data keeps buckets private and what is stored encrypted.
+func (g Guardrails) data() Document {
+	return Document{
+		{
+			// Putting the block also takes it away; new buckets have it by default.
+			Sid: "BucketsStayPrivate", Effect: Deny, Resource: []string{"*"},
+			Action:    []string{"s3:PutAccountPublicAccessBlock", "s3:PutBucketPublicAccessBlock"},
+			Condition: g.others(nil),
+		},
+		{
+			Sid: "NothingPublic", Effect: Deny, Resource: []string{"*"},
+			Action: []string{"s3:CreateBucket", "s3:PutBucketAcl", "s3:PutObject", "s3:PutObjectAcl"},
+			Condition: g.others(Conditions{
+				"StringEquals": {"s3:x-amz-acl": {"authenticated-read", "public-read", "public-read-write"}},
+			}),
+		},
+		{
+			Sid: "EncryptionStays", Effect: Deny, Resource: []string{"*"},
+			Action: []string{
+				"ec2:DisableEbsEncryptionByDefault", "kms:DisableKey", "kms:DisableKeyRotation", "kms:ScheduleKeyDeletion",
+				"s3:PutEncryptionConfiguration",
+			},
+			Condition: g.others(nil),
+		},
+		{
+			Sid: "EncryptedVolumes", Effect: Deny, Resource: []string{"arn:*:ec2:*:*:volume/*"},
+			Action:    []string{"ec2:CreateFleet", "ec2:CreateVolume", "ec2:RunInstances"},
+			Condition: g.others(Conditions{"Bool": {"ec2:Encrypted": {"false"}}}),
+		},
+	}
+}
+
+// global are the services with one endpoint for all regions, most of them in
+// us-east-1, and what the console needs everywhere: of AWS's own examples those that
+// an account for training meets. Regional services that the examples list for the sake
+// of CloudFront (ACM, KMS, WAF) are not among them.
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_examples_general.html
+// https://docs.aws.amazon.com/controltower/latest/controlreference/primary-region-deny-policy.html
+var global = Values{
+	"account:*", "artifact:*", "aws-marketplace:*", "billing:*", "budgets:*", "ce:*", "cloudfront:*", "cloudtrail:LookupEvents",
+	"consolidatedbilling:*", "cur:*", "ec2:DescribeRegions", "ecr-public:*", "freetier:*", "globalaccelerator:*", "health:*", "iam:*",
+	"invoicing:*", "networkmanager:*", "organizations:*", "payments:*", "pricing:*", "route53:*", "route53domains:*",
+	"s3:GetAccountPublic*", "s3:ListAllMyBuckets", "s3:PutAccountPublic*", "savingsplans:*", "shield:*", "sts:*", "support:*",
+	"supportplans:*", "tax:*", "trustedadvisor:*", "waf:*", "wellarchitected:*",
+}
+
+func (g Guardrails) regions() Document {
+	return Document{
+		{
+			Sid: "OnlyListedRegions", Effect: Deny, NotAction: global, Resource: []string{"*"},
+			Condition: g.others(Conditions{"StringNotEquals": {"aws:RequestedRegion": sorted(g.Regions)}}),
+		},
+		{
+			Sid: "RegionsStay", Effect: Deny, Action: []string{"account:DisableRegion", "account:EnableRegion"}, Resource: []string{"*"},
+			Condition: g.others(nil),
+		},
+	}
+}
+
+// launches are what starts EC2 instances of a type that a policy can see. Starting is
+// among them because a stopped instance's type can be changed.
+var launches = Values{"ec2:CreateFleet", "ec2:RunInstances", "ec2:StartInstances"}
+
+// unseen are what has AWS start instances in the caller's stead without a policy
+// seeing their type.
+var unseen = Values{
+	"autoscaling:CreateLaunchConfiguration", "batch:CreateComputeEnvironment", "batch:UpdateComputeEnvironment",
+	"ec2:PurchaseCapacityBlock", "ec2:RequestSpotFleet", "ec2:RequestSpotInstances", "eks:CreateNodegroup",
+}
+
+// ordinarySageMaker are SageMaker's types without accelerators. A SageMaker request may
+// name several types; "one of them is accelerated and not listed" can only be said as
+// "one of them is neither ordinary nor listed". A family that is new is not ordinary.
+var ordinarySageMaker = []string{
+	"ml.c*", "ml.geospatial.*", "ml.i2*", "ml.i3*", "ml.i4*", "ml.i7*", "ml.m*", "ml.r*", "ml.t2*", "ml.t3*", "ml.t4*", "ml.x*", "ml.z*", "system",
+}
+
+// accelerators lets only the training account start accelerated instances, and only
+// the listed types.
+func (g Guardrails) accelerators() Document {
+	elsewhere := map[string]Values{"aws:PrincipalAccount": {g.TrainingAccount}}
+	only := func(sid string, conditions Conditions) Statement {
+		return Statement{
+			Sid: sid, Effect: Deny, Action: launches, Resource: []string{"arn:*:ec2:*:*:instance/*"},
+			Condition: g.others(conditions),
+		}
+	}
+	accelerated := map[string]Values{"ec2:InstanceType": accelerator.Patterns()}
+	unlisted := Conditions{"StringLike": accelerated}
+	if len(g.InstanceTypes) > 0 {
+		unlisted["StringNotEquals"] = map[string]Values{"ec2:InstanceType": sorted(g.InstanceTypes)}
+	}
+	sageMaker := func(sid string, allowed []string, conditions Conditions) Statement {
+		conditions = g.others(conditions)
+		conditions["ForAnyValue:StringNotLike"] = map[string]Values{"sagemaker:InstanceTypes": sorted(append(slices.Clone(ordinarySageMaker), allowed...))}
+		return Statement{
+			Sid: sid, Effect: Deny, Action: []string{"sagemaker:Create*", "sagemaker:Update*"}, Resource: []string{"*"},
+			Condition: conditions,
+		}
+	}
+	return Document{
+		only("OnlyInTraining", Conditions{"StringLike": accelerated, "StringNotEquals": elsewhere}),
+		only("OnlyListedTypes", unlisted),
+		sageMaker("OnlyInTrainingSageMaker", nil, Conditions{"StringNotEquals": elsewhere}),
+		sageMaker("OnlyListedTypesSageMaker", g.SageMakerTypes, nil),
+		{
+			Sid: "PoolsAreDeployed", Effect: Deny, Action: unseen, Resource: []string{"*"},
+			Condition: g.others(nil),
+		},
+		{
+			// EKS Auto Mode starts what a NodePool object asks for, which IAM cannot see.
+			Sid: "NoAutoMode", Effect: Deny, Action: []string{"eks:CreateCluster", "eks:UpdateClusterConfig"}, Resource: []string{"*"},
+			Condition: g.others(Conditions{"Bool": {"eks:computeConfigEnabled": {"true"}}}),
+		},
+	}
+}
+
+// KillSwitch stops new accelerated instances in the account that it is attached to.
+// The deploying role too, since it is the one that starts the most; what it may still
+// do is change the size of a pool, as that is how a pool is shrunk. Instances that run
+// go on: nobody's training is thrown away.
+func (g Guardrails) KillSwitch() Document {
+	sageMaker := make(Values, 0, len(accelerator.Patterns()))
+	for _, pattern := range accelerator.Patterns() {
+		sageMaker = append(sageMaker, "ml."+pattern)
+	}
+	return Document{
+		{
+			Sid: "NoNewInstances", Effect: Deny, Action: launches, Resource: []string{"arn:*:ec2:*:*:instance/*"},
+			Condition: Conditions{"StringLike": {"ec2:InstanceType": accelerator.Patterns()}},
+		},
+		{
+			Sid: "NoNewSageMaker", Effect: Deny, Action: []string{"sagemaker:Create*", "sagemaker:Update*"}, Resource: []string{"*"},
+			Condition: Conditions{"ForAnyValue:StringLike": {"sagemaker:InstanceTypes": sageMaker}},
+		},
+		{Sid: "NoNewPools", Effect: Deny, Action: unseen, Resource: []string{"*"}},
+		{
+			Sid: "NoGrowth", Effect: Deny, Resource: []string{"*"},
+			Action: []string{
+				"autoscaling:CreateAutoScalingGroup", "autoscaling:SetDesiredCapacity", "autoscaling:UpdateAutoScalingGroup",
+				"eks:UpdateNodegroupConfig", "sagemaker:UpdateEndpointWeightsAndCapacities",
+			},
+			Condition: g.others(nil),
+		},
+	}
+}
+
+// sorted is the values in order and once each, so that the order of a configuration
+// is no change of a policy.
+func sorted(values []string) Values {
+	all := slices.Clone(values)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

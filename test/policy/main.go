@@ -1,0 +1,84 @@
+// policy prints the documents that the program makes, as JSON by name, for a team
+// whose accounts are made up. An evaluator that is not ours judges them.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"llm-platform/internal/policy"
+	"llm-platform/internal/settings"
+)
+
+// What the decisions in this folder name, too.
+const (
+	partition  = "aws"
+	region     = "us-west-2"
+	management = "111111111111"
+	training   = "222222222222"
+	testing    = "333333333333"
+	dataset    = "arn:aws:s3:::dataset"
+	checkpoint = "arn:aws:s3:::checkpoints"
+	logBucket  = "arn:aws:s3:::logs"
+	state      = "arn:aws:s3:::state"
+	key        = "arn:aws:kms:us-west-2:222222222222:key/data"
+	killSwitch = "arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch"
+)
+
+func main() {
+	if err := write(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func write() error {
+	cfg := settings.Settings{
+		Stack: "prod", Region: region,
+		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
+		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerTypes: []string{"ml.g5.xlarge"}},
+		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
+	}
+	guardrails := cfg.ControlPolicies([]string{"p5.48xlarge", "g6.xlarge", "m6i.large"})
+	guardrails.TrainingAccount = training
+	control, err := guardrails.Policies()
+	if err != nil {
+		return err
+	}
+	access := policy.Access{ReadBuckets: []string{dataset}, WriteBuckets: []string{checkpoint}, Keys: []string{key}}
+	ci := policy.CI{
+		Partition: partition, Account: training, Prefix: "llm-platform-prod-", State: state,
+		Roles: []string{policy.RoleARN(partition, training, cfg.Organization.RoleName)},
+	}
+	reader := ci
+	reader.Roles = nil
+	all := map[string]policy.Document{
+		"killswitch":     guardrails.KillSwitch(),
+		"killswitchRole": policy.KillSwitchRole(partition, management, killSwitch, []string{training}),
+		"budgetsTrust":   policy.BudgetsTrust(partition, management),
+		"sagemaker":      policy.SageMaker(partition, region, training, access),
+		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
+		"pod":            access.Statements(),
+		"datasetBucket":  policy.PrivateBucket(dataset),
+		"logBucket":      policy.LogBucket(logBucket, training),
+		"key":            policy.AccountKey(partition, training),
+		"ciDeploy":       ci.Deploy(),
+		"ciAssume":       ci.Assume(),
+		"ciPreview":      reader.Preview(),
+		"ciDeployTrust":  policy.GitHubTrust(partition, training, cfg.CI.DeploySubject()),
+		"ciPreviewTrust": policy.GitHubTrust(partition, training, cfg.CI.PreviewSubject()),
+	}
+	for _, p := range control {
+		all["guardrails-"+p.Name] = p.Document
+	}
+	texts := map[string]json.RawMessage{}
+	for name, document := range all {
+		text, err := document.JSON()
+		if err != nil {
+			return err
+		}
+		texts[name] = json.RawMessage(text)
+	}
+	return json.NewEncoder(os.Stdout).Encode(texts)
+}

@@ -213,3 +213,28 @@ func TestCheckEFA(t *testing.T) {
 		}
 	}
 }
+
+// The scripts end with the codes that the Job acts on. (13 is the init container's.)
+func TestScriptsKnowTheExits(t *testing.T) {
+	text, err := os.ReadFile("../../scripts/job.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^EXIT_CODES = \{(.*)\}$`).FindSubmatch(text)
+	if line == nil {
+		t.Fatal("no EXIT_CODES in job.py; this test tests nothing")
+	}
+	theirs := map[string]string{}
+	for _, entry := range regexp.MustCompile(`"(\w+)": (\d+)`).FindAllSubmatch(line[1], -1) {
+		theirs[string(entry[1])] = string(entry[2])
+	}
+	ours := map[string]string{}
+	for _, exit := range Exits() {
+		if exit.Code != ExitEFA {
+			ours[exit.Name] = strconv.Itoa(exit.Code)
+		}
+	}
+	if !reflect.DeepEqual(ours, theirs) {
+		t.Errorf("the Job acts on %v, and the scripts end with %v", ours, theirs)
+	}
+}

@@ -3,7 +3,7 @@ export GOFLAGS += -trimpath
 
 STACK ?= dev
 
-.PHONY: preview up tools test test-cluster lint test-policy
+.PHONY: preview up tools test lint test-policy test-cluster test-training
 
 # What a `pulumi preview` would show, on the real engine and a simulated cloud.
 preview:
@@ -40,3 +40,7 @@ test/policy/node_modules/.package-lock.json: test/policy/package-lock.json
 test-cluster:
 	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
 	cd test/cluster && MANIFESTS=$(CURDIR)/.build/manifests GOFLAGS=-buildvcs=false go test -count=1 -v -timeout 30m .
+
+# The training script, on CPUs and a local S3. Installs PyTorch, some 3 GB, the first time.
+test-training:
+	test/training/test.sh

@@ -134,6 +134,9 @@ func (c *Cloud) Env() map[string]string {
 		"AWS_CONFIG_FILE":           "/dev/null",
 
 		"AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+
+		"GITHUB_TOKEN": "simulated",
+		"GITLAB_TOKEN": "simulated",
 	}
 }
 

@@ -240,7 +240,7 @@ func (b *clusterBuilder) provider(identifier pulumi.StringInput) error {
 		EnableServerSideApply: pulumi.Bool(true),
 	}, b.parent())
 	if err != nil {
-		return fmt.Errorf("Kubernetes provider: %w", err)
+		return fmt.Errorf("provider of Kubernetes: %w", err)
 	}
 	return nil
 }

@@ -148,8 +148,14 @@ func (c *Cloud) find(typ, id, account, region string, props resource.PropertyMap
 }
 
 func (c *Cloud) remove(r *record) {
-	c.records = slices.DeleteFunc(c.records, func(other *record) bool { return other == r })
+	c.records = slices.DeleteFunc(c.records, func(other *record) bool { return other == r || goesWith(other, r) })
 	c.removeObject(r)
+}
+
+// goesWith says whether a record is gone with another: a file with its branch.
+func goesWith(file, branch *record) bool {
+	return file.typ == "github:index/repositoryFile:RepositoryFile" && branch.typ == "github:index/branch:Branch" &&
+		text(file.inputs["repository"]) == text(branch.inputs["repository"]) && text(file.inputs["branch"]) == text(branch.inputs["branch"])
 }
 
 // first returns the first record of a type, or nil.

@@ -78,7 +78,7 @@ func Lookup(version string) (Release, error) {
 			return r, nil
 		}
 	}
-	return Release{}, fmt.Errorf("version %q of Kubernetes: not one of %s, the versions in standard support whose add-ons are pinned (internal/eksversion)", version, strings.Join(Known(), ", "))
+	return Release{}, fmt.Errorf("%q is not one of %s, the versions of Kubernetes in standard support whose add-ons are pinned (internal/eksversion)", version, strings.Join(Known(), ", "))
 }
 
 // notice is how long before the end of standard support one is warned: EKS then

@@ -81,8 +81,8 @@ func badClusters() []bad {
 		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: go with a VPC to be made"}},
 		{"pool outside the VPC", and(vpc(object{"network.gpuSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{"cluster.pools.gpu.zones: us-west-2a has no GPU subnet, only us-west-2b"}},
 		// Control plane.
-		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: Kubernetes "1.33": not one of 1.35, 1.36`}},
-		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: Kubernetes "1.36.1"`}},
+		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: "1.33" is not one of 1.35, 1.36`}},
+		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: "1.36.1"`}},
 		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{"cluster.publicCidrs: 0.0.0.0/0 opens the cluster's API to the whole internet", "cluster.publicToAll"}},
 		{"meant but not said", object{"cluster.publicToAll": true}, []string{"cluster.publicToAll: is true, but cluster.publicCidrs does not list 0.0.0.0/0"}},
 		{"address without a length", object{"cluster.publicCidrs": []any{"203.0.113.7"}}, []string{`cluster.publicCidrs: "203.0.113.7" is not a range of addresses`, "/32"}},

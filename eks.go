@@ -85,7 +85,6 @@ type clusterBuilder struct {
 	beforeNodes  []pulumi.Resource   // what must stand when a node starts
 	system       pulumi.Resource     // the system nodes
 	efa          *ec2.SecurityGroup  // among nodes with EFA, once a pool has it
-	efaRules     []pulumi.Resource
 }
 
 // parent is the option of every resource of the cluster.

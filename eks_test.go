@@ -140,6 +140,17 @@ func TestAgentsTolerateEverything(t *testing.T) {
 	}
 }
 
+// EFA passes among its nodes and goes nowhere else.
+func TestEFAStaysAmongNodes(t *testing.T) {
+	group := runWith(t, twoPools()).one(t, "cluster-efa")
+	for _, direction := range []string{"ingress", "egress"} {
+		rules := list(group.inputs, direction)
+		if len(rules) != 1 || !at(group.inputs, direction+"[0].self").BoolValue() || text(group.inputs, direction+"[0].protocol") != "-1" || len(list(group.inputs, direction+"[0].cidrBlocks")) > 0 {
+			t.Errorf("%s: %v", direction, rules)
+		}
+	}
+}
+
 // No node has a public address, an unencrypted volume, or credentials that a pod
 // could reach.
 func TestNodesArePrivate(t *testing.T) {
@@ -252,7 +263,7 @@ func TestOrder(t *testing.T) {
 	}
 	for name, needs := range map[string][]string{
 		"pool-system":                             before,
-		"pool-efa":                                append([]string{"cluster-efa-in", "cluster-efa-out"}, before...),
+		"pool-efa":                                before,
 		"pool-plain":                              before,
 		"cluster-vpc-cni":                         {"cluster-cni-identity", "cluster-cni-AmazonEKS_CNI_Policy"},
 		"cluster-coredns":                         {"pool-system"},
@@ -268,9 +279,6 @@ func TestOrder(t *testing.T) {
 				t.Errorf("%s does not wait for %s", name, need)
 			}
 		}
-	}
-	if g.one(t, "pool-plain").dependsOn("cluster-efa-in") {
-		t.Error("a pool without EFA waits for EFA's rules")
 	}
 	for _, group := range g.of("aws:eks/nodeGroup:NodeGroup") {
 		if !slices.Contains(group.request.GetIgnoreChanges(), "scalingConfig.desiredSize") {

@@ -7,7 +7,6 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/policy"
@@ -237,19 +236,13 @@ func (b *networkBuilder) endpoints() error {
 	group, err := ec2.NewSecurityGroup(b.ctx, b.name+"-endpoints", &ec2.SecurityGroupArgs{
 		Description: pulumi.String("HTTPS from the VPC to its interface endpoints"),
 		VpcId:       b.net.VPCID,
-		Tags:        b.tags("endpoints"),
+		Ingress: ec2.SecurityGroupIngressArray{ec2.SecurityGroupIngressArgs{
+			CidrBlocks: pulumi.ToStringArray([]string{b.cfg.Network.CIDR}), Protocol: pulumi.String("tcp"),
+			FromPort: pulumi.Int(443), ToPort: pulumi.Int(443), Description: pulumi.String("HTTPS from the VPC"),
+		}},
+		Tags: b.tags("endpoints"),
 	}, b.parent())
 	if err != nil {
-		return fmt.Errorf("endpoints' security group: %w", err)
-	}
-	if _, err := vpc.NewSecurityGroupIngressRule(b.ctx, b.name+"-endpoints-https", &vpc.SecurityGroupIngressRuleArgs{
-		SecurityGroupId: group.ID(),
-		Description:     pulumi.String("HTTPS from the VPC"),
-		CidrIpv4:        pulumi.String(b.cfg.Network.CIDR),
-		IpProtocol:      pulumi.String("tcp"),
-		FromPort:        pulumi.Int(443),
-		ToPort:          pulumi.Int(443),
-	}, b.parent()); err != nil {
 		return fmt.Errorf("endpoints' security group: %w", err)
 	}
 	for _, service := range b.cfg.Network.Endpoints {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/eks"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/accelerator"
@@ -83,23 +82,16 @@ func (b *clusterBuilder) efaGroup() error {
 	b.efa, err = ec2.NewSecurityGroup(b.ctx, name, &ec2.SecurityGroupArgs{
 		Description: pulumi.String("EFA among accelerator nodes"),
 		VpcId:       b.net.VPCID,
-		Tags:        pulumi.StringMap{"Name": pulumi.Sprintf("%s-%s-efa", b.ctx.Project(), b.cfg.Stack)},
+		Ingress: ec2.SecurityGroupIngressArray{ec2.SecurityGroupIngressArgs{
+			Self: pulumi.Bool(true), Protocol: pulumi.String("-1"), FromPort: pulumi.Int(0), ToPort: pulumi.Int(0),
+			Description: pulumi.String("All from each other"),
+		}},
+		Egress: ec2.SecurityGroupEgressArray{ec2.SecurityGroupEgressArgs{
+			Self: pulumi.Bool(true), Protocol: pulumi.String("-1"), FromPort: pulumi.Int(0), ToPort: pulumi.Int(0),
+			Description: pulumi.String("All to each other"),
+		}},
+		Tags: pulumi.StringMap{"Name": pulumi.Sprintf("%s-%s-efa", b.ctx.Project(), b.cfg.Stack)},
 	}, b.parent())
-	if err != nil {
-		return err
-	}
-	in, err := vpc.NewSecurityGroupIngressRule(b.ctx, name+"-in", &vpc.SecurityGroupIngressRuleArgs{
-		SecurityGroupId: b.efa.ID(), ReferencedSecurityGroupId: b.efa.ID(),
-		IpProtocol: pulumi.String("-1"), Description: pulumi.String("All from each other"),
-	}, b.parent())
-	if err != nil {
-		return err
-	}
-	out, err := vpc.NewSecurityGroupEgressRule(b.ctx, name+"-out", &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: b.efa.ID(), ReferencedSecurityGroupId: b.efa.ID(),
-		IpProtocol: pulumi.String("-1"), Description: pulumi.String("All to each other"),
-	}, b.parent())
-	b.efaRules = []pulumi.Resource{in, out}
 	return err
 }
 
@@ -118,9 +110,6 @@ func (b *clusterBuilder) pool(name string, pool settings.Pool) error {
 		subnets = append(subnets, b.net.GPU[zone])
 	}
 	var opts []pulumi.ResourceOption
-	if *pool.EFA {
-		opts = append(opts, pulumi.DependsOn(b.efaRules))
-	}
 	if pool.Reserved() {
 		// The reservation has no room for the new nodes beside the old.
 		opts = append(opts, pulumi.DeleteBeforeReplace(true))

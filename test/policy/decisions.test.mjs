@@ -121,8 +121,9 @@ const decisions = [
 
   // The training pod, the node, SageMaker.
   ['the pod reads the dataset', 'pod', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket' }, Allowed, without('pod', 'ReadObjects')],
-  ['the pod does not write to it', 'pod', 's3:PutObject', { on: `${data}/a`, policy: 'datasetBucket' }, NotGranted, edit('pod', 'WriteObjects', (s) => (s.Resource = '*'))],
-  ['the pod writes checkpoints', 'pod', 's3:PutObject', { on: 'arn:aws:s3:::checkpoints/runs/1/a' }, Allowed, without('pod', 'WriteObjects')],
+  ['the pod does not write to it', 'pod', 's3:PutObject', { on: `${data}/a`, policy: 'datasetBucket' }, NotGranted, edit('pod', 'WriteRuns', (s) => (s.Resource = '*'))],
+  ['the pod writes checkpoints', 'pod', 's3:PutObject', { on: 'arn:aws:s3:::checkpoints/runs/1/a' }, Allowed, without('pod', 'WriteRuns')],
+  ['the pod writes nothing outside the runs', 'pod', 's3:PutObject', { on: 'arn:aws:s3:::checkpoints/other/a' }, NotGranted, edit('pod', 'WriteRuns', (s) => (s.Resource = 'arn:aws:s3:::checkpoints/*'))],
   ['the pod uses the data key', 'pod', 'kms:GenerateDataKey', { on: key, policy: 'key' }, Allowed, without('pod', 'UseKeys')],
   ['the pod does not delete it', 'pod', 'kms:ScheduleKeyDeletion', { on: key, policy: 'key' }, Denied, without(baseline, 'EncryptionStays'), NotGranted],
   ['the pod passes no role', 'pod', 'iam:PassRole', { on: iamRole('other'), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, NotGranted, allow('pod', 'iam:*')],

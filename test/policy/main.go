@@ -59,7 +59,7 @@ func write() error {
 		"budgetsTrust":   policy.BudgetsTrust(partition, management),
 		"sagemaker":      policy.SageMaker(partition, region, training, access),
 		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
-		"pod":            access.Statements(),
+		"pod":            policy.Training([]string{dataset}, []string{checkpoint}, settings.RunsPrefix, []string{key}),
 		"datasetBucket":  policy.PrivateBucket(dataset),
 		"logBucket":      policy.LogBucket(logBucket, training),
 		"key":            policy.AccountKey(partition, training),

@@ -45,13 +45,9 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 		}
 		roleOptions = append(roleOptions, pulumi.DependsOn([]pulumi.Resource{provider}))
 	}
-	ids := pulumi.StringArray{}
-	for _, other := range org.Accounts {
-		ids = append(ids, other.ID)
-	}
 	// role makes a role for workflows with the subject, which may do what may says of
-	// the role's account and of all accounts.
-	role := func(purpose, description, subject string, may func(access policy.CI, accounts []string) policy.Document) (pulumi.StringOutput, error) {
+	// the role's account and of others.
+	role := func(purpose, description, subject string, others pulumi.StringArray, may func(access policy.CI, others []string) policy.Document) (pulumi.StringOutput, error) {
 		none := pulumi.StringOutput{}
 		partition := policy.Partition(cfg.Region)
 		trust := account.ID.ApplyT(func(id string) (string, error) {
@@ -64,7 +60,7 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 		if err != nil {
 			return none, fmt.Errorf("%s role: %w", purpose, err)
 		}
-		document := pulumi.All(account.ID, ids.ToStringArrayOutput()).ApplyT(func(args []any) (string, error) {
+		document := pulumi.All(account.ID, others.ToStringArrayOutput()).ApplyT(func(args []any) (string, error) {
 			return may(policy.CI{
 				Partition: partition,
 				Account:   args[0].(string),
@@ -82,8 +78,12 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 		}
 		return made.Arn, nil
 	}
+	ids := pulumi.StringArray{}
+	for _, other := range org.Accounts {
+		ids = append(ids, other.ID)
+	}
 	var err error
-	ci.DeployRoleARN, err = role("deploy", "What deploys from GitHub", cfg.CI.DeploySubject(), func(access policy.CI, accounts []string) policy.Document {
+	ci.DeployRoleARN, err = role("deploy", "What deploys from GitHub", cfg.CI.DeploySubject(), ids, func(access policy.CI, accounts []string) policy.Document {
 		access.Roles = slices.Clone(cfg.CI.DeployRoles)
 		if cfg.Organization.RoleName == "" {
 			return access.Deploy()
@@ -96,7 +96,7 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 	if err != nil {
 		return nil, err
 	}
-	ci.PreviewRoleARN, err = role("preview", "What previews pull requests from GitHub, and only reads", cfg.CI.PreviewSubject(), func(access policy.CI, _ []string) policy.Document {
+	ci.PreviewRoleARN, err = role("preview", "What previews pull requests from GitHub, and only reads", cfg.CI.PreviewSubject(), nil, func(access policy.CI, _ []string) policy.Document {
 		access.Roles = cfg.CI.PreviewRoles
 		return access.Preview()
 	})

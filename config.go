@@ -2,15 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
-	"llm-platform/internal/kubeconfig"
 	"llm-platform/internal/settings"
 )
 
@@ -59,21 +56,4 @@ func defaultTags(ctx *pulumi.Context, cfg settings.Settings) pulumi.StringMap {
 // protects, Pulumi refuses to let it leave at all.
 func kept(cfg settings.Settings, keep bool) pulumi.ResourceOption {
 	return pulumi.Composite(pulumi.RetainOnDelete(keep), pulumi.Protect(cfg.Protect))
-}
-
-// givenKubeconfig is the kubeconfig of a cluster that exists, cluster.kubeconfig. It is
-// a secret, and comes past the settings so that no message about them can repeat it.
-func givenKubeconfig(ctx *pulumi.Context) pulumi.StringOutput {
-	return config.GetSecret(ctx, "cluster").ApplyT(func(text string) (string, error) {
-		var section struct {
-			Kubeconfig string `json:"kubeconfig"`
-		}
-		if err := json.Unmarshal([]byte(text), &section); err != nil {
-			return "", errors.New("cluster.kubeconfig: cannot be read from the configuration")
-		}
-		if err := kubeconfig.Check(section.Kubeconfig); err != nil {
-			return "", fmt.Errorf("cluster.kubeconfig: %w", err)
-		}
-		return section.Kubeconfig, nil
-	}).(pulumi.StringOutput)
 }

@@ -30,14 +30,14 @@ func newCluster(ctx *pulumi.Context, name string, cfg settings.Settings, account
 		return nil, err
 	}
 	for _, pool := range cfg.Cluster.PoolNames() {
-		cluster.Pools[pool] = podFacts(pool, cfg.Cluster.Pools[pool], bool(cfg.Cluster.Kubeconfig))
+		cluster.Pools[pool] = podFacts(pool, cfg.Cluster.Pools[pool], cfg.Cluster.Given())
 	}
 	b := &clusterBuilder{ctx: ctx, name: name, cfg: cfg, account: account, store: store, cluster: cluster}
 	if err := b.repository(); err != nil {
 		return nil, fmt.Errorf("image repository: %w", err)
 	}
 	build := b.make
-	if cfg.Cluster.Kubeconfig {
+	if cfg.Cluster.Given() {
 		build = b.enter
 	}
 	if err := build(); err != nil {
@@ -98,7 +98,7 @@ func (b *clusterBuilder) ready(resources ...pulumi.Resource) {
 // enter takes the cluster whose kubeconfig was given. Its nodes, device plugins and
 // the rights of its service accounts are its owner's.
 func (b *clusterBuilder) enter() error {
-	b.cluster.Kubeconfig = givenKubeconfig(b.ctx)
+	b.cluster.Kubeconfig = pulumi.ToSecret(pulumi.String(b.cfg.Cluster.Kubeconfig.Reveal())).(pulumi.StringOutput)
 	return b.provider(pulumi.String("given"))
 }
 

@@ -24,6 +24,9 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("folder scripts: %w", err)
 	}
+	if err := explainFailures(ctx); err != nil {
+		return fmt.Errorf("error hook: %w", err)
+	}
 	org, err := newOrganization(ctx, "org", cfg)
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)

@@ -165,7 +165,7 @@ func loadTraining(instanceType string, set map[string]any) (settings.Settings, e
 		return settings.Settings{}, err
 	}
 	stackfile.Set(tree, "organization.emailTemplate", "aws+{stack}-{account}@example.com")
-	stackfile.Set(tree, "cluster.kubeconfig", "of a cluster that may have a thousand nodes")
+	stackfile.Set(tree, "cluster.kubeconfig", "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}]}") // of a cluster that may have a thousand nodes
 	stackfile.Set(tree, "cluster.pools.gpu", map[string]any{"instanceType": instanceType})
 	for leaf, value := range set {
 		stackfile.Set(tree, "training."+leaf, value)
@@ -174,5 +174,5 @@ func loadTraining(instanceType string, set map[string]any) (settings.Settings, e
 	if err != nil {
 		return settings.Settings{}, err
 	}
-	return settings.Load("dev", values, "training")
+	return settings.Load("dev", values, "cluster", "training")
 }

@@ -94,9 +94,13 @@ func (w *Workspace) Run(ctx context.Context, verb string) (Result, error) {
 		}
 	}()
 	err := w.run(ctx, verb, stream)
+	patience := 5 * time.Second
+	if ctx.Err() != nil {
+		patience = 100 * time.Millisecond
+	}
 	select {
 	case <-collected:
-	case <-time.After(5 * time.Second): // the CLI ended before it sent events, and nobody closes the stream
+	case <-time.After(patience): // the CLI ended before it sent events, or was killed, and nobody closes the stream
 		close(stream)
 		<-collected
 	}

@@ -133,7 +133,7 @@ func writeYAML(path string, content map[string]any) error {
 	return os.WriteFile(path, data, 0o600)
 }
 
-func sortedKeys(m map[string]any) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

@@ -26,6 +26,7 @@ type Options struct {
 	Stack   string            // the stack whose Pulumi.<stack>.yaml there is used
 	Tools   Tools             // see FindTools
 	Env     map[string]string // added to the engine's and the program's environment
+	Plugins string            // folder of downloaded provider plugins; empty: none but those that Env brings
 	Out     io.Writer         // what the CLI prints; nil for nowhere
 	Color   bool              // print colors
 	Diff    bool              // print the properties that change
@@ -83,6 +84,15 @@ func Open(ctx context.Context, options Options) (*Workspace, error) {
 func (w *Workspace) create(ctx context.Context, project map[string]any, stack stackFile) error {
 	for _, name := range []string{"project", "state", "home"} {
 		if err := os.Mkdir(filepath.Join(w.folder, name), 0o700); err != nil {
+			return err
+		}
+	}
+	if w.options.Plugins != "" {
+		home := filepath.Join(w.folder, "home", ".pulumi")
+		if err := os.Mkdir(home, 0o700); err != nil {
+			return err
+		}
+		if err := os.Symlink(w.options.Plugins, filepath.Join(home, "plugins")); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/cidr"
 	"llm-platform/internal/eksversion"
+	"llm-platform/internal/kubeconfig"
 )
 
 // Who comes into the cluster, and how far.
@@ -28,7 +29,7 @@ const (
 
 // Cluster is the settings of the EKS cluster: one to make, or one that exists.
 type Cluster struct {
-	Kubeconfig    Secret                     `json:"kubeconfig"`  // given for a cluster that exists; its text is no part of the settings
+	Kubeconfig    SecretText                 `json:"kubeconfig"`  // of a cluster that exists; empty: one is made
 	Version       string                     `json:"version"`     // Kubernetes, as 1.36
 	PublicCIDRs   []string                   `json:"publicCidrs"` // who may reach the API from outside the VPC; empty: nobody
 	PublicToAll   bool                       `json:"publicToAll"` // allow 0.0.0.0/0 among them
@@ -105,9 +106,16 @@ var (
 	labelValue = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`)
 )
 
+// Given says whether the cluster exists and is only entered.
+func (c Cluster) Given() bool { return c.Kubeconfig != "" }
+
 func (c *Cluster) check(f *faults, region string, n Network, o Organization) {
 	types := c.checkTypes(f)
-	if c.Kubeconfig {
+	if c.Given() {
+		f.mustBeSecret("cluster.kubeconfig", c.Kubeconfig)
+		if err := kubeconfig.Check(c.Kubeconfig.Reveal()); err != nil {
+			f.add("cluster.kubeconfig", "%s", err)
+		}
 		c.checkGiven(f)
 	} else {
 		c.checkMade(f, o)
@@ -117,7 +125,7 @@ func (c *Cluster) check(f *faults, region string, n Network, o Organization) {
 		c.checkPool(f, name, &pool, types, region, n)
 		c.Pools[name] = pool
 	}
-	if !c.Kubeconfig && n.VPCID == "" {
+	if !c.Given() && n.VPCID == "" {
 		c.checkRoom(f, n)
 	}
 }
@@ -228,7 +236,7 @@ func (c *Cluster) checkPool(f *faults, name string, p *Pool, types map[string]ac
 	p.Type = t
 	p.checkMarks(f, at, name)
 	p.checkEFA(f, at)
-	if c.Kubeconfig {
+	if c.Given() {
 		p.checkGiven(f, at)
 		return
 	}

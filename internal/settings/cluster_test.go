@@ -2,6 +2,7 @@ package settings
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func badClusters() []bad {
 	}
 	entry := func(fields object) object { return object{"cluster.access": object{"ops": fields}} }
 	role := "arn:aws:iam::123456789012:role/research"
-	given := object{"cluster.kubeconfig": "kind: Config", "cluster.publicCidrs": []any{}}
+	given := object{"cluster.kubeconfig": kubeconfigText, "cluster.publicCidrs": []any{}}
 	p5 := func(extra object) object {
 		return pool(and(object{"instanceType": "p5.48xlarge"}, extra))
 	}
@@ -188,39 +189,47 @@ func TestOpenToTheWorldSpeltOut(t *testing.T) {
 	}
 }
 
-// A kubeconfig is a secret: neither settings nor faults repeat it.
-func TestKubeconfigStaysOut(t *testing.T) {
-	const secret = "kind: Config # token-0123456789"
-	set := and(object{"cluster.kubeconfig": secret, "cluster.publicCidrs": []any{}}, pool(object{"instanceType": "g5.xlarge", "labels": object{"team": "a"}}))
-	s, err := Load("dev", with(t, "dev", set))
+// kubeconfigText is that of a cluster that exists; its token must not be seen again.
+const kubeconfigText = "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}], users: [{name: a, user: {token: token-0123456789}}]}"
+
+// A kubeconfig is a secret: neither printed settings nor faults repeat it.
+func TestKubeconfigStaysHidden(t *testing.T) {
+	set := and(object{"cluster.kubeconfig": kubeconfigText + "\n", "cluster.publicCidrs": []any{}}, pool(object{"instanceType": "g5.xlarge", "labels": object{"team": "a"}}))
+	s, err := Load("dev", with(t, "dev", set), "cluster")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.Cluster.Kubeconfig {
-		t.Error("the kubeconfig was not seen")
+	if !s.Cluster.Given() || s.Cluster.Kubeconfig.Reveal() != kubeconfigText {
+		t.Error("the kubeconfig was not taken as it is, less the newline that ends it")
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(text), "token-") {
-		t.Errorf("settings hold it: %s", text)
+	if strings.Contains(string(text)+fmt.Sprintf("%v %+v", s, s), "token-") {
+		t.Errorf("printed settings show it: %s", text)
 	}
-	for _, value := range []any{secret, object{"users": secret}, []any{secret}} {
-		set["cluster.kubeconfig"], set["cluster.version"] = value, true
-		if _, err := Load("dev", with(t, "dev", set)); err == nil {
-			t.Errorf("%v: accepted with a bad version", value)
-		} else if strings.Contains(err.Error(), "token-") {
-			t.Errorf("the error repeats it: %v", err)
+	refused := func(what string, values map[string]string, want string, secret ...string) {
+		t.Helper()
+		_, err := Load("dev", values, secret...)
+		switch {
+		case err == nil || !strings.Contains(err.Error(), want):
+			t.Errorf("%s: error is %v, want %q", what, err, want)
+		case strings.Contains(err.Error(), "token-"):
+			t.Errorf("%s: the error repeats it: %v", what, err)
 		}
 	}
-	// A kubeconfig that was set one level too high, as the section itself.
-	if _, err := Load("dev", with(t, "dev", object{"cluster": secret})); err == nil || strings.Contains(err.Error(), "token-") {
-		t.Errorf("the section as text: %v", err)
+	refused("in plain text", with(t, "dev", set), "cluster.kubeconfig: stands in plain text")
+	for _, value := range []any{kubeconfigText, object{"users": kubeconfigText}, []any{kubeconfigText}} {
+		set["cluster.kubeconfig"], set["cluster.version"] = value, true
+		refused("beside a bad version", with(t, "dev", set), "cluster.version: ", "cluster")
 	}
-	s, err = Load("dev", with(t, "dev", nil))
-	if err != nil || bool(s.Cluster.Kubeconfig) {
-		t.Errorf("without one: %v, %v", s.Cluster.Kubeconfig, err)
+	delete(set, "cluster.version")
+	set["cluster.kubeconfig"] = "/home/me/.kube/token-config"
+	refused("a path", with(t, "dev", set), "cluster.kubeconfig: is neither YAML nor JSON", "cluster")
+	refused("as the section", with(t, "dev", object{"cluster": kubeconfigText}), "cluster: ")
+	if s, err = Load("dev", with(t, "dev", nil)); err != nil || s.Cluster.Given() {
+		t.Errorf("without one: %v", err)
 	}
 }
 

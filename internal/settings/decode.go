@@ -72,11 +72,6 @@ func (f *faults) err(stack string) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// Secret says whether a secret was given. The secret itself never enters the
-// settings, nor a message about them: it goes from the configuration to the resource
-// as a secret Output.
-type Secret bool
-
 // decode fills the settings from the values of a stack: text by top-level key, with
 // objects and arrays as JSON, as the engine hands them over. Unlike the decoders
 // there are, it goes on after an error and tells unknown keys beside it.
@@ -112,9 +107,6 @@ func parse(text string) any {
 // as an account, may be left out.
 func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
 	switch into.Type() {
-	case reflect.TypeFor[Secret]():
-		into.SetBool(value != "")
-		return
 	case reflect.TypeFor[json.RawMessage]():
 		text, err := json.Marshal(value)
 		if err != nil {
@@ -199,6 +191,9 @@ func (f *faults) fillScalar(key string, value any, into reflect.Value) {
 		if !isText {
 			f.add(key, "%s is not a string", spellFor(into.Type(), value))
 			return
+		}
+		if into.Type() == reflect.TypeFor[SecretText]() {
+			text = strings.TrimSpace(text) // a file, or what was pasted, ends with a newline
 		}
 		if strings.TrimSpace(text) != text {
 			f.add(key, "%s begins or ends with a space", spellFor(into.Type(), text))

@@ -42,6 +42,6 @@ func holdsSecret(t reflect.Type) bool {
 	case reflect.Map, reflect.Slice:
 		return holdsSecret(t.Elem())
 	default:
-		return t == reflect.TypeFor[SecretText]() || t == reflect.TypeFor[Secret]()
+		return t == reflect.TypeFor[SecretText]()
 	}
 }

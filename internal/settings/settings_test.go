@@ -250,7 +250,11 @@ func refuse(t *testing.T, cases []bad, several map[string]bool) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Load("dev", with(t, "dev", c.set))
+			var secret []string
+			if _, given := c.set["cluster.kubeconfig"]; given {
+				secret = []string{"cluster"}
+			}
+			_, err := Load("dev", with(t, "dev", c.set), secret...)
 			if err == nil {
 				t.Fatal("accepted")
 			}

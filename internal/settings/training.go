@@ -86,7 +86,7 @@ func (t *Training) check(f *faults, c Cluster) {
 		f.add("training.pool", "cluster.pools has no %q%s", t.Pool, suggest(t.Pool, c.PoolNames()))
 	} else if needed := t.Nodes * pool.Type.Count; t.Mode != NoTraining && t.MaxAccelerators > 0 && needed > t.MaxAccelerators {
 		f.add("training.maxAccelerators", "%d are fewer than the %d of %d nodes with %d each", t.MaxAccelerators, needed, t.Nodes, pool.Type.Count)
-	} else if t.Mode != NoTraining && !c.Kubeconfig && pool.MaxNodes > 0 && t.Nodes > pool.MaxNodes && t.Nodes <= maxNodes {
+	} else if t.Mode != NoTraining && !c.Given() && pool.MaxNodes > 0 && t.Nodes > pool.MaxNodes && t.Nodes <= maxNodes {
 		f.add("training.nodes", "%d are more than cluster.pools.%s has at most (maxNodes %d)", t.Nodes, t.Pool, pool.MaxNodes)
 	}
 	t.checkContainer(f)

@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+
+	"llm-platform/internal/local"
+	"llm-platform/internal/local/localtest"
+)
+
+// edit is a change of settings and exactly what it may cause, "operation type name" each; * stands for a run's hash.
+type edit struct {
+	name string
+	set  map[string]any
+	want []string
+}
+
+// variant is a stack's file with some settings on top, and what must become of it.
+type variant struct {
+	name    string
+	stack   string
+	set     map[string]any
+	secrets map[string]string
+	extra   map[string]string               // more environment
+	prepare func(*testing.T) map[string]any // makes what exists beforehand; more settings
+	read    func(*reader)                   // after the first up
+	edits   []edit
+	after   func(*reader)  // after the last edit
+	keep    map[string]any // settings for the destroy; an up with them comes first
+	gone    func(*reader)  // after the destroy
+}
+
+// table is what was run, for people.
+type table []string
+
+// step runs one and writes its line: what it shows, or that it failed.
+func (rows *table) step(t *testing.T, variant, name string, run func() string) {
+	t.Helper()
+	began, before := time.Now(), t.Failed()
+	shown := "FAILED"
+	defer func() {
+		*rows = append(*rows, fmt.Sprintf("| %-11s | %-24s | %-58s | %4.0f s |", variant, name, shown, time.Since(began).Seconds()))
+	}()
+	if result := run(); before || !t.Failed() {
+		shown = result
+	}
+}
+
+func (rows table) print(w io.Writer) {
+	fmt.Fprintf(w, "\n| %-11s | %-24s | %-58s | %6s |\n|---|---|---|---|\n%s\n", "stack", "step", "shown", "took", strings.Join(rows, "\n"))
+}
+
+// TestLives takes each variant through its life, one after another: the first makes the organization that the
+// others adopt.
+func TestLives(t *testing.T) {
+	var rows table
+	defer func() { rows.print(os.Stdout) }()
+	for _, v := range variants(t) {
+		if !t.Run(v.name, func(t *testing.T) { v.live(t, &rows) }) && v.name == "dev" {
+			break // what follows adopts what dev makes
+		}
+	}
+	if len(rows) < 5 {
+		t.Errorf("only %d steps were run", len(rows))
+	}
+}
+
+func (v variant) live(t *testing.T, rows *table) {
+	w := open(t, v.stack, v.extra)
+	set(t, w, v.set)
+	if v.prepare != nil {
+		set(t, w, v.prepare(t))
+	}
+	for path, value := range v.secrets {
+		stack := w.Stack()
+		if err := stack.SetConfigWithOptions(context.Background(), path, auto.ConfigValue{Value: value, Secret: true}, &auto.ConfigOptions{Path: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(name string, run func() string) { t.Helper(); rows.step(t, v.name, name, run) }
+
+	var last local.Result
+	step("up, in one go", func() string {
+		last = localtest.Run(t, w, "up")
+		return fmt.Sprintf("%d created", count(t, last, "create"))
+	})
+	step("preview without a change", func() string {
+		none(t, "preview after the up", localtest.Run(t, w, "preview"))
+		return "nothing to change"
+	})
+	step("refresh", func() string {
+		refresh := localtest.Run(t, w, "refresh")
+		none(t, "refresh", refresh)
+		return fmt.Sprintf("%d resources, no drift", len(refresh.Changes))
+	})
+	step("read back past Pulumi", func() string {
+		v.read(newReader(t, last.Outputs))
+		return "as configured"
+	})
+	for _, e := range v.edits {
+		step(e.name, func() string {
+			set(t, w, e.set)
+			preview := localtest.Run(t, w, "preview")
+			last = localtest.Run(t, w, "up")
+			exactly(t, "preview: "+e.name, preview, e.want)
+			exactly(t, e.name, last, e.want)
+			return tally(last)
+		})
+	}
+	if v.after != nil {
+		step("read back past Pulumi", func() string {
+			v.after(newReader(t, last.Outputs))
+			return "as configured"
+		})
+	}
+	if v.keep != nil {
+		step("destroy what is protected", func() string {
+			if _, message := localtest.Fail(t, w, "destroy"); !strings.Contains(message, "protected") {
+				t.Errorf("destroy of what is protected: %s", message)
+			}
+			return "refused whole"
+		})
+		step("protection lifted", func() string {
+			set(t, w, v.keep)
+			last = localtest.Run(t, w, "up")
+			none(t, "protection lifted", last)
+			return "no resource changed"
+		})
+	}
+	step("destroy", func() string {
+		destroy := localtest.Run(t, w, "destroy")
+		r := newReader(t, last.Outputs)
+		v.gone(r)
+		kept := "nothing"
+		if left := r.left(); len(left) > 0 {
+			kept = strings.Join(left, ", ")
+		}
+		return fmt.Sprintf("%d deleted; left in the training account: %s", count(t, destroy, "delete"), kept)
+	})
+}
+
+func set(t *testing.T, w *local.Workspace, values map[string]any) {
+	t.Helper()
+	for path, value := range values {
+		if err := w.Set("llm-platform:"+path, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// count is how many changes there were, all of one operation.
+func count(t *testing.T, r local.Result, operation string) int {
+	t.Helper()
+	for _, c := range r.Changed() {
+		if string(c.Op) != operation {
+			t.Errorf("%s, where only %s was expected", c, operation)
+		}
+	}
+	return len(r.Changed())
+}
+
+func none(t *testing.T, what string, r local.Result) {
+	t.Helper()
+	for _, c := range r.Changed() {
+		t.Errorf("%s: %s %v", what, c, c.Diffs)
+	}
+}
+
+func exactly(t *testing.T, what string, r local.Result, want []string) {
+	t.Helper()
+	want = slices.Sorted(slices.Values(want))
+	same := func(got, want string) bool {
+		before, after, any := strings.Cut(want, "*")
+		return got == want || any && strings.HasPrefix(got, before) && strings.HasSuffix(got, after)
+	}
+	if got := changed(r); !slices.EqualFunc(got, want, same) {
+		t.Errorf("%s changed:\n  %s\nbut should have changed:\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// tally is like "3 create, 1 update".
+func tally(r local.Result) string {
+	counts := map[string]int{}
+	for _, c := range r.Changed() {
+		counts[string(c.Op)]++
+	}
+	var parts []string
+	for op, n := range counts {
+		parts = append(parts, fmt.Sprint(n, " ", op))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}

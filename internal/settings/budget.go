@@ -64,7 +64,7 @@ func (b *Budget) checkPercents(f *faults) {
 		for i, percent := range percents {
 			f.between(key, percent, 1, 1000, "percent")
 			if slices.Contains(percents[:i], percent) {
-				f.add(key, "%d is listed twice", percent)
+				f.add(key, "%d is listed twice: name it once", percent)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func (b *Budget) checkSubscribers(f *faults) {
 			f.add("budget.emails", "%q is not an e-mail address", email)
 		}
 		if slices.Contains(b.Emails[:i], email) {
-			f.add("budget.emails", "%q is listed twice", email)
+			f.add("budget.emails", "%q is listed twice: name it once", email)
 		}
 	}
 	if b.SNSTopicARN != "" && !topicARN.MatchString(b.SNSTopicARN) {

@@ -162,7 +162,7 @@ func (c *Cluster) checkPublic(f *faults) {
 	for i, network := range c.PublicCIDRs {
 		f.network(key, network)
 		if slices.Contains(c.PublicCIDRs[:i], network) {
-			f.add(key, "%s is listed twice", network)
+			f.add(key, "%s is listed twice: name it once", network)
 		}
 		if strings.HasSuffix(network, "/0") && !c.PublicToAll {
 			f.add(key, "%s opens the cluster's API to the whole internet: list your own ranges, or set cluster.publicToAll to true if you mean it", network)

@@ -122,14 +122,14 @@ func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
 	case reflect.Struct:
 		object, ok := value.(map[string]any)
 		if !ok {
-			f.add(key, "%s is not an object", spellFor(into.Type(), value))
+			f.add(key, "%s is not an object, as {name: value}", spellFor(into.Type(), value))
 			return
 		}
 		f.fillStruct(key, object, into, section)
 	case reflect.Map:
 		object, ok := value.(map[string]any)
 		if !ok {
-			f.add(key, "%s is not an object", spellFor(into.Type(), value))
+			f.add(key, "%s is not an object, as {name: value}", spellFor(into.Type(), value))
 			return
 		}
 		into.Set(reflect.MakeMapWithSize(into.Type(), len(object)))
@@ -141,7 +141,7 @@ func (f *faults) fill(key string, value any, into reflect.Value, section bool) {
 	case reflect.Slice:
 		list, ok := value.([]any)
 		if !ok {
-			f.add(key, "%s is not a list", spellFor(into.Type(), value))
+			f.add(key, "%s is not a list, as [one, two]", spellFor(into.Type(), value))
 			return
 		}
 		into.Set(reflect.MakeSlice(into.Type(), len(list), len(list)))
@@ -175,7 +175,11 @@ func (f *faults) fillStruct(key string, object map[string]any, into reflect.Valu
 			f.add(join(key, name), "is one key with a dot in its name: use `pulumi config set --path`, or nest it in the stack file")
 			continue
 		}
-		f.add(join(key, name), "is unknown%s", suggest(name, names(fields)))
+		way := suggest(name, names(fields))
+		if way == "" {
+			way = fmt.Sprintf(": there is %s", strings.Join(names(fields), ", "))
+		}
+		f.add(join(key, name), "is unknown%s", way)
 	}
 }
 
@@ -189,14 +193,14 @@ func (f *faults) fillScalar(key string, value any, into reflect.Value) {
 	switch into.Kind() {
 	case reflect.String:
 		if !isText {
-			f.add(key, "%s is not a string", spellFor(into.Type(), value))
+			f.add(key, "%s is not a string: write one value", spellFor(into.Type(), value))
 			return
 		}
 		if into.Type() == reflect.TypeFor[SecretText]() {
 			text = strings.TrimSpace(text) // a file, or what was pasted, ends with a newline
 		}
 		if strings.TrimSpace(text) != text {
-			f.add(key, "%s begins or ends with a space", spellFor(into.Type(), text))
+			f.add(key, "%s begins or ends with a space: remove it", spellFor(into.Type(), text))
 		}
 		into.SetString(text)
 	case reflect.Int:

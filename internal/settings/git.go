@@ -84,7 +84,7 @@ func (g *Git) check(f *faults, stack string) {
 
 func (g *Git) checkRepository(f *faults) {
 	const ownerKey, repositoryKey = "git.owner", "git.repository"
-	owner, sort := ownerName, "user or organization"
+	owner, sort := ownerName, "user or organization, as my-company"
 	if g.Mode == GitLab {
 		owner, sort = groupName, "group, as a or a/b"
 	}

@@ -33,7 +33,7 @@ func (g *Guardrails) check(f *faults, s *Settings) {
 		case !regionName.MatchString(region):
 			f.add(key, "%q is not a region's name, as eu-west-1 is", region)
 		case slices.Contains(g.Regions[:i], region):
-			f.add(key, "%s is listed twice", region)
+			f.add(key, "%s is listed twice: name it once", region)
 		case policy.Partition(region) != policy.Partition(s.Region):
 			f.add(key, "%s is in another partition than %s, the stack's region: no account spans two", region, s.Region)
 		}

@@ -99,7 +99,7 @@ func (n *Network) checkMade(f *faults) {
 	for i, service := range n.Endpoints {
 		switch {
 		case slices.Contains(n.Endpoints[:i], service):
-			f.add("network.interfaceEndpoints", "%s is listed twice", service)
+			f.add("network.interfaceEndpoints", "%s is listed twice: name it once", service)
 		case service == "s3":
 			f.add("network.interfaceEndpoints", "s3 has a gateway endpoint in every VPC that is made here, which is free: remove it")
 		case !slices.Contains(endpoints, service):
@@ -132,7 +132,7 @@ func (n *Network) checkGiven(f *faults, region string) {
 	for i, id := range n.PrivateSubnets {
 		f.subnet("network.privateSubnetIds", id)
 		if slices.Contains(n.PrivateSubnets[:i], id) {
-			f.add("network.privateSubnetIds", "%s is listed twice", id)
+			f.add("network.privateSubnetIds", "%s is listed twice: name it once", id)
 		}
 	}
 	byZone := map[string]string{}
@@ -149,7 +149,7 @@ func (f *faults) zones(key string, given []string, region string) []string {
 	for _, name := range given {
 		name = f.zone(key, name, region)
 		if slices.Contains(full, name) {
-			f.add(key, "%s is listed twice", name)
+			f.add(key, "%s is listed twice: name it once", name)
 		}
 		full = append(full, name)
 	}

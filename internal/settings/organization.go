@@ -74,7 +74,7 @@ func (o *Organization) checkTrusted(f *faults) {
 	for i, service := range o.TrustedServices {
 		switch {
 		case slices.Contains(o.TrustedServices[:i], service):
-			f.add(key, "%s is listed twice", service)
+			f.add(key, "%s is listed twice: name it once", service)
 		case !slices.Contains(trustable, service):
 			f.add(key, "%q is not a service that an organization can trust (AWS would answer \"unrecognized service principal\")%s; all of them: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html", service, suggest(service, trustable))
 		}
@@ -89,7 +89,7 @@ func (o *Organization) checkUnits(f *faults) {
 		}
 		for _, other := range o.Units[:i] {
 			if strings.EqualFold(name, other) {
-				f.add(key, "%q is there twice", name)
+				f.add(key, "%q is there twice: name it once", name)
 			}
 		}
 	}

@@ -158,7 +158,7 @@ func badCases() []bad {
 		{"unknown key", map[string]any{"regoin": "x"}, []string{"regoin: is unknown", "did you mean region?"}},
 		{"unknown nested key", map[string]any{"storage.encrypton": "kms"}, []string{"storage.encrypton: is unknown", "did you mean encryption?"}},
 		{"unknown account field", made(map[string]any{"emial": "x"}), []string{"organization.accounts.training.emial: is unknown", "did you mean email?"}},
-		{"far unknown key", map[string]any{"zzzzzzzzzzzzzz": "x"}, []string{"zzzzzzzzzzzzzz: is unknown\n"}},
+		{"far unknown key", map[string]any{"zzzzzzzzzzzzzz": "x"}, []string{"zzzzzzzzzzzzzz: is unknown: there is budget, ci, cluster, git, "}},
 		{"dotted key without --path", map[string]any{"storage\x00logDays": "3"}, []string{"storage.logDays: is one key with a dot in its name", "--path"}},
 		{"section that is text", map[string]any{"storage": "kms"}, []string{`storage: "kms" is not an object`}},
 		{"object that is a list", map[string]any{"tags": []any{"a"}}, []string{`tags: ["a"] is not an object`}},

@@ -150,6 +150,9 @@ func (w *Workspace) Set(path string, value any) error {
 	return writeYAML(w.settings(), content)
 }
 
+// Tee has what the CLI prints from now on written to out too.
+func (w *Workspace) Tee(out io.Writer) { w.options.Out = io.MultiWriter(w.options.Out, out) }
+
 // Stack is the Automation API's view of the stack, for what Run does not cover: secret configuration, the
 // lock that a killed engine leaves, the state's import. Its Export decrypts secrets.
 func (w *Workspace) Stack() auto.Stack { return w.stack }

@@ -93,6 +93,7 @@ func (g *GitBranch) toGitHub(ctx *pulumi.Context, name string, cfg settings.Sett
 		SourceBranch: pulumi.String(cfg.Git.SourceBranch),
 		SourceSha:    optional(cfg.Git.SourceCommit),
 	}, append(branchOptions(g, cfg, cfg.Git.Repository+":"+cfg.Git.Branch, "sourceBranch", "sourceSha"),
+		pulumi.ReplaceOnChanges([]string{"branch"}), // not renamed, which would move what is to be kept or is somebody else's
 		pulumi.Provider(provider), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{absent}}))...)
 	if err != nil {
 		return fmt.Errorf("branch: %w", err)

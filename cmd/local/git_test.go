@@ -87,6 +87,9 @@ func TestLifeOfBranch(t *testing.T) {
 
 			// Somebody else's, without a word of adoption.
 			set(t, w, "git.branch", "training/theirs")
+			if host.mode == "github" { // GitLab says so when asked to make it
+				localtest.Fail(t, w, "preview")
+			}
 			if _, message := localtest.Fail(t, w, "up"); !strings.Contains(message, host.refusal) {
 				t.Errorf("up into a branch of others: %s", message)
 			}

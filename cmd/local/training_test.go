@@ -72,6 +72,8 @@ func TestLifeOfTraining(t *testing.T) {
 	// What is no part of it leaves it running.
 	set(t, w, "training.deadlineHours", 48)
 	expect(t, "a deadline", localtest.Run(t, w, "up"), "update kubernetes:batch/v1:Job training-job-"+third)
+	set(t, w, "cluster.pools.gpu.labels", map[string]any{"team": "research"})
+	expect(t, "what the platform learns of its nodes", localtest.Run(t, w, "up"))
 	set(t, w, "training.smoke", true)
 	withSmoke := localtest.Run(t, w, "up")
 	smoke, _ := withSmoke.Outputs["smokeName"].(string)

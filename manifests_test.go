@@ -139,6 +139,27 @@ func TestRunName(t *testing.T) {
 			t.Errorf("another %s names another run: it would end the one that goes on", setting)
 		}
 	}
+	builder := func(change func(*trainingBuilder)) string {
+		machine, err := accelerator.Lookup("p5.48xlarge")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &trainingBuilder{
+			cfg: trainingSettings(t, "p5.48xlarge", nil).Training, scripts: runs.Scripts{{Path: "train.py", Content: "one"}},
+			pool: Pool{Name: "gpu", Type: machine, EFA: machine.EFAInterfaces},
+		}
+		change(b)
+		return b.identity().Name("train")
+	}
+	same := builder(func(*trainingBuilder) {})
+	for what, change := range map[string]func(*trainingBuilder){
+		"pool": func(b *trainingBuilder) { b.pool.Name = "other" }, "EFA": func(b *trainingBuilder) { b.pool.EFA = 0 },
+		"script": func(b *trainingBuilder) { b.scripts[0].Content = "two" },
+	} {
+		if builder(change) == same {
+			t.Errorf("another %s does not name another run", what)
+		}
+	}
 	secret := func(value string) string {
 		return name("p5.48xlarge", map[string]any{"secrets": map[string]string{"HF_TOKEN": value}})
 	}

@@ -140,7 +140,8 @@ func start(dir string) (*controlPlane, error) {
 	if err := p.connect(kubeconfig); err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
-	// The nodes have no heartbeat, so nobody may miss it.
+	// The nodes have no heartbeat, so nobody may miss it. The components' own limits of requests (by default 20
+	// and 50 a second) are lifted, or a thousand pods would wait for nothing else, whoever makes them.
 	err = launch(dir, "kube-controller-manager",
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--use-service-account-credentials=false",
 		"--service-account-private-key-file="+keys.serviceAccountKey, "--root-ca-file="+keys.caCert,

@@ -50,6 +50,9 @@ func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scrip
 // branchOptions are those of the branch itself. Once it is there, where it began is
 // history: to make it anew would lose its commits. An adopted branch is imported,
 // which fails if there is none, and left in place whatever happens.
+//
+// Its name is in Pulumi's name too, so that another branch is another resource: the
+// last one goes or stays with its files, and is neither renamed nor emptied.
 func branchOptions(git *GitBranch, cfg settings.Settings, id string, began ...string) []pulumi.ResourceOption {
 	options := []pulumi.ResourceOption{
 		pulumi.Parent(git), kept(cfg, cfg.Git.KeepBranch || cfg.Git.Adopt), pulumi.IgnoreChanges(began),
@@ -87,7 +90,7 @@ func (g *GitBranch) toGitHub(ctx *pulumi.Context, name string, cfg settings.Sett
 	if err != nil {
 		return fmt.Errorf("hook: %w", err)
 	}
-	branch, err := github.NewBranch(ctx, name+"-branch", &github.BranchArgs{
+	branch, err := github.NewBranch(ctx, name+"-branch-"+cfg.Git.Branch, &github.BranchArgs{
 		Repository:   pulumi.String(cfg.Git.Repository),
 		Branch:       pulumi.String(cfg.Git.Branch),
 		SourceBranch: pulumi.String(cfg.Git.SourceBranch),
@@ -152,7 +155,7 @@ func (g *GitBranch) toGitLab(ctx *pulumi.Context, name string, cfg settings.Sett
 		from = cfg.Git.SourceBranch
 	}
 	// GitLab refuses to make a branch that is there already.
-	branch, err := gitlab.NewBranch(ctx, name+"-branch", &gitlab.BranchArgs{
+	branch, err := gitlab.NewBranch(ctx, name+"-branch-"+cfg.Git.Branch, &gitlab.BranchArgs{
 		Project:       pulumi.String(project),
 		Name:          pulumi.String(cfg.Git.Branch),
 		Ref:           pulumi.String(from),

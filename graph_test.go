@@ -187,6 +187,7 @@ func run(t *testing.T, stack string, set map[string]any, answer func(string) (re
 	}
 	t.Setenv(pulumi.EnvConfigSecretKeys, string(secret))
 	t.Setenv("GITHUB_TOKEN", "no token")
+	t.Setenv("GITLAB_TOKEN", "no token")
 	g := &graph{resources: map[string]registered{}, answer: answer}
 	err = pulumi.RunErr(func(ctx *pulumi.Context) error {
 		if err := g.registerControlPlane(ctx); err != nil {

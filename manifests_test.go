@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
 
 	"llm-platform/internal/accelerator"
 	runs "llm-platform/internal/run"
@@ -67,9 +72,117 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// The golden manifests are what a reviewer of the Job reads: all that Kubernetes gets
+// of a run with everything set, but for its name and the scripts. Write them anew with
+// go test -run TestGoldenManifests -update .
+func TestGoldenManifests(t *testing.T) {
+	c := manifestCases["full"]
+	objects := trainingObjects(t, c.instanceType, c.set)
+	slices.SortFunc(objects, func(a, b map[string]any) int {
+		return strings.Compare(fmt.Sprint(a["kind"], a["metadata"]), fmt.Sprint(b["kind"], b["metadata"]))
+	})
+	var text bytes.Buffer
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	for _, object := range objects {
+		if data, ok := object["data"].(map[string]any); ok {
+			for key := range data {
+				if key != commitKey {
+					data[key] = "…"
+				}
+			}
+		}
+		if err := encoder.Encode(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := strings.ReplaceAll(text.String(), runNameOf(t, objects), "train-RUN")
+	file := filepath.Join("testdata", "manifests.golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the manifests differ from %s (if that is meant: go test -run TestGoldenManifests -update .):\n%s", file, difference(string(want), got))
+	}
+}
+
+// A run is named by what it is, and not by what may change while it goes on.
+func TestRunName(t *testing.T) {
+	name := func(instanceType string, set map[string]any) string {
+		return runNameOf(t, trainingObjects(t, instanceType, set))
+	}
+	first := name("p5.48xlarge", map[string]any{})
+	seen := map[string]string{first: "nothing"}
+	for setting, value := range map[string]any{
+		"image": "pytorch/pytorch:2.9.0", "command": []string{"python", "other.py"}, "args": []string{"--steps=1"}, "nodes": 2, "run": 2, "retries": 1,
+		"environment": map[string]string{"A": "1"}, "secrets": map[string]string{"HF_TOKEN": "one"}, "datasetPrefix": "wiki/",
+		"resumeFrom": "train-0123456789", "graceSeconds": 600, "queue": "research",
+	} {
+		got := name("p5.48xlarge", map[string]any{setting: value})
+		if other, taken := seen[got]; taken {
+			t.Errorf("another %s names the run as another %s does", setting, other)
+		}
+		seen[got] = setting
+	}
+	if name("p5e.48xlarge", map[string]any{}) == first {
+		t.Error("another instance type does not name another run")
+	}
+	for setting, value := range map[string]any{"deadlineHours": 5, "maxAccelerators": 64, "smoke": true} {
+		if got := name("p5.48xlarge", map[string]any{setting: value}); got != first {
+			t.Errorf("another %s names another run: it would end the one that goes on", setting)
+		}
+	}
+	builder := func(change func(*trainingBuilder)) string {
+		machine, err := accelerator.Lookup("p5.48xlarge")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &trainingBuilder{
+			cfg: trainingSettings(t, "p5.48xlarge", nil).Training, scripts: runs.Scripts{{Path: "train.py", Content: "one"}},
+			pool: Pool{Name: "gpu", Type: machine, EFA: machine.EFAInterfaces},
+		}
+		change(b)
+		return b.identity().Name("train")
+	}
+	same := builder(func(*trainingBuilder) {})
+	for what, change := range map[string]func(*trainingBuilder){
+		"pool": func(b *trainingBuilder) { b.pool.Name = "other" }, "EFA": func(b *trainingBuilder) { b.pool.EFA = 0 },
+		"script": func(b *trainingBuilder) { b.scripts[0].Content = "two" },
+	} {
+		if builder(change) == same {
+			t.Errorf("another %s does not name another run", what)
+		}
+	}
+	secret := func(value string) string {
+		return name("p5.48xlarge", map[string]any{"secrets": map[string]string{"HF_TOKEN": value}})
+	}
+	if secret("one") != secret("two") {
+		t.Error("a renewed secret names another run")
+	}
+}
+
+func runNameOf(t *testing.T, objects []map[string]any) string {
+	t.Helper()
+	for _, object := range objects {
+		if object["kind"] == "ConfigMap" {
+			return object["metadata"].(map[string]any)["name"].(string)
+		}
+	}
+	t.Fatal("no ConfigMap of a run")
+	return ""
+}
+
 // trainingObjects is what newTraining registers with Kubernetes for the settings.
 func trainingObjects(t *testing.T, instanceType string, set map[string]any) []map[string]any {
 	t.Helper()
+	set = maps.Clone(set)
 	set["mode"] = "job"
 	cfg := trainingSettings(t, instanceType, set)
 	machine, err := accelerator.Lookup(instanceType)

@@ -123,10 +123,15 @@ func (t *trainingBuilder) job(after ...pulumi.Resource) (*batchv1.Job, error) {
 
 // started is what of a Job is decided when it starts. That leaves the deadline and the
 // labels, which Kubernetes lets change, and is Kueue's to say in suspend.
+//
+// Of the template it is the spec alone: an update takes ignored fields over from the
+// cluster, and the provider then trips over labels with a hyphen that Kubernetes adds to
+// the template (https://github.com/pulumi/pulumi-kubernetes/issues/3376). It would
+// replace the Job, and end the run, with the second deadline or commit that it is given.
 func started() []string {
 	return []string{
 		"spec.completionMode", "spec.completions", "spec.parallelism", "spec.backoffLimitPerIndex", "spec.maxFailedIndexes",
-		"spec.podReplacementPolicy", "spec.podFailurePolicy", "spec.template", "spec.suspend",
+		"spec.podReplacementPolicy", "spec.podFailurePolicy", "spec.template.spec", "spec.suspend",
 	}
 }
 

@@ -80,11 +80,11 @@ func (t *trainingBuilder) namespace() error {
 	}
 	values := pulumi.StringMap{}
 	for name, value := range t.cfg.Secrets {
-		values[name] = pulumi.ToSecret(pulumi.String(value.Reveal())).(pulumi.StringOutput)
+		values[name] = pulumi.String(value.Reveal())
 	}
 	secret, err := corev1.NewSecret(t.ctx, t.name+"-secret", &corev1.SecretArgs{
 		Metadata: t.metadata(secretName), StringData: values,
-	}, append(within, pulumi.AdditionalSecretOutputs([]string{"data", "stringData"}))...)
+	}, within...) // the SDK marks its data as secret
 	if err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"llm-platform/internal/local"
@@ -151,3 +152,22 @@ func set(t *testing.T, w *local.Workspace, path string, value any) {
 		t.Fatal(err)
 	}
 }
+
+// secret changes one path of the stack's file to a secret.
+func secret(t *testing.T, w *local.Workspace, path, value string) {
+	t.Helper()
+	stack := w.Stack()
+	err := stack.SetConfigWithOptions(t.Context(), "llm-platform:"+path, auto.ConfigValue{Value: value, Secret: true}, &auto.ConfigOptions{Path: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kubeconfig is of a cluster that exists.
+const kubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: given, cluster: {server: "https://given.example.com"}}]
+users: [{name: given, user: {token: given}}]
+contexts: [{name: given, context: {cluster: given, user: given}}]
+current-context: given
+`

@@ -126,8 +126,10 @@ func existing(typ, argument, missing string) function {
 	}
 }
 
-// githubRepository knows every repository, with main as its default branch.
-func githubRepository(_ *Cloud, in instance, args resource.PropertyMap) (map[string]any, error) {
+const repositoryType = "github:index/repository:Repository"
+
+// githubRepository knows every repository.
+func githubRepository(c *Cloud, in instance, args resource.PropertyMap) (map[string]any, error) {
 	name := text(args["name"])
 	fullName := text(args["fullName"])
 	if fullName == "" {
@@ -135,16 +137,16 @@ func githubRepository(_ *Cloud, in instance, args resource.PropertyMap) (map[str
 	}
 	name = fullName[strings.LastIndex(fullName, "/")+1:]
 	return map[string]any{
-		"id": name, "name": name, "fullName": fullName, "defaultBranch": "main", "visibility": "private", "private": true,
+		"id": name, "name": name, "fullName": fullName, "defaultBranch": c.defaultBranch(repositoryType, name, in.account), "visibility": "private", "private": true,
 		"htmlUrl": "https://github.com/" + fullName, "nodeId": "R_" + seed(10, fullName), "repoId": 1,
 	}, nil
 }
 
-// githubBranch knows main of every repository, and the branches that were made.
+// githubBranch knows the default branch of every repository, and the branches that were made.
 func githubBranch(c *Cloud, in instance, args resource.PropertyMap) (map[string]any, error) {
 	repository, branch := text(args["repository"]), text(args["branch"])
 	sha := ""
-	if branch == "main" {
+	if branch == c.defaultBranch(repositoryType, repository, in.account) {
 		sha = seed(40, in.account, repository, branch)
 	}
 	if r := c.find("github:index/branch:Branch", repository+":"+branch, in.account, "", nil); r != nil {

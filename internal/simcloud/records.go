@@ -152,12 +152,6 @@ func (c *Cloud) remove(r *record) {
 	c.removeObject(r)
 }
 
-// goesWith says whether a record is gone with another: a file with its branch.
-func goesWith(file, branch *record) bool {
-	return file.typ == "github:index/repositoryFile:RepositoryFile" && branch.typ == "github:index/branch:Branch" &&
-		text(file.inputs["repository"]) == text(branch.inputs["repository"]) && text(file.inputs["branch"]) == text(branch.inputs["branch"])
-}
-
 // first returns the first record of a type, or nil.
 func (c *Cloud) first(typ string) *record {
 	for _, r := range c.records {

@@ -9,14 +9,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/retry"
+	"k8s.io/client-go/util/workqueue"
 )
 
 // machine is what a node offers; figures from EC2's type tables.
@@ -116,41 +118,56 @@ func forEach(t *testing.T, count int, do func(i int) error) {
 // actAsKubelets starts every pod that is bound to a node, which then runs and is not
 // ready, as a rank that looks for rank 0; and ends every pod that is deleted, as one
 // that saves a checkpoint on SIGTERM. Ends of their own are the tests' to give.
-func (p *controlPlane) actAsKubelets() {
-	ctx := context.Background()
-	var addresses atomic.Int64
-	for ; ; time.Sleep(100 * time.Millisecond) {
-		// Version 0 is the API server's cache, which may be a moment behind.
-		pods, err := p.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName!=", ResourceVersion: "0"})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "kubelets:", err)
-			continue
-		}
-		var group sync.WaitGroup
-		room := make(chan struct{}, 16)
-		for i := range pods.Items {
-			pod := &pods.Items[i]
-			deleted, fresh := pod.DeletionTimestamp != nil, pod.Status.Phase == corev1.PodPending && pod.Status.PodIP == ""
-			if !deleted && !fresh {
-				continue
-			}
-			room <- struct{}{}
-			group.Go(func() {
-				defer func() { <-room }()
-				var err error
-				if deleted {
-					err = p.terminate(ctx, pod)
-				} else {
-					n := addresses.Add(1)
-					err = p.run(ctx, pod, fmt.Sprintf("10.%d.%d.%d", 100+n>>16, n>>8&255, n&255))
-				}
-				if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-					fmt.Fprintf(os.Stderr, "kubelet of %s: %v\n", pod.Name, err)
-				}
-			})
-		}
-		group.Wait()
+//
+// It watches, as kubelets do: to list a thousand pods again and again would take the
+// processors from the control plane whose speed TestThousandRanks measures.
+func (p *controlPlane) actAsKubelets() error {
+	bound := func(options *metav1.ListOptions) { options.FieldSelector = "spec.nodeName!=" }
+	factory := informers.NewSharedInformerFactoryWithOptions(p.client, 0, informers.WithTweakListOptions(bound))
+	p.bound = factory.Core().V1().Pods().Lister()
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[cache.ObjectName]())
+	add := func(object any) { queue.Add(cache.MetaObjectToName(object.(*corev1.Pod))) }
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: add, UpdateFunc: func(_, object any) { add(object) }}
+	if _, err := factory.Core().V1().Pods().Informer().AddEventHandler(handler); err != nil {
+		return err
 	}
+	var addresses atomic.Int64
+	for range 16 {
+		go func() {
+			for {
+				name, _ := queue.Get()
+				err := p.attend(name, &addresses)
+				switch {
+				case err == nil || apierrors.IsNotFound(err):
+					queue.Forget(name)
+				case !apierrors.IsConflict(err):
+					fmt.Fprintf(os.Stderr, "kubelet of %s: %v\n", name, err)
+					fallthrough
+				default:
+					queue.AddRateLimited(name)
+				}
+				queue.Done(name)
+			}
+		}()
+	}
+	factory.Start(nil)
+	factory.WaitForCacheSync(nil)
+	return nil
+}
+
+// attend does what is due of one pod, if anything is.
+func (p *controlPlane) attend(name cache.ObjectName, addresses *atomic.Int64) error {
+	pod, err := p.bound.Pods(name.Namespace).Get(name.Name)
+	switch {
+	case err != nil:
+		return err
+	case pod.DeletionTimestamp != nil:
+		return p.terminate(context.Background(), pod)
+	case pod.Status.Phase == corev1.PodPending && pod.Status.PodIP == "":
+		n := addresses.Add(1)
+		return p.run(context.Background(), pod.DeepCopy(), fmt.Sprintf("10.%d.%d.%d", 100+n>>16, n>>8&255, n&255))
+	}
+	return nil
 }
 
 func (p *controlPlane) run(ctx context.Context, pod *corev1.Pod, address string) error {

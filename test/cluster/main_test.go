@@ -19,9 +19,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/embed"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
@@ -79,6 +81,7 @@ type controlPlane struct {
 	client   kubernetes.Interface
 	dynamic  dynamic.Interface
 	mapper   *restmapper.DeferredDiscoveryRESTMapper
+	bound    corelisters.PodLister // what the kubelets see: pods that are bound to a node
 	warnings *warnings
 }
 
@@ -137,7 +140,8 @@ func start(dir string) (*controlPlane, error) {
 	if err := p.connect(kubeconfig); err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
-	// The nodes have no heartbeat, so nobody may miss it.
+	// The nodes have no heartbeat, so nobody may miss it. The components' own limits of requests (by default 20
+	// and 50 a second) are lifted, or a thousand pods would wait for nothing else, whoever makes them.
 	err = launch(dir, "kube-controller-manager",
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--use-service-account-credentials=false",
 		"--service-account-private-key-file="+keys.serviceAccountKey, "--root-ca-file="+keys.caCert,
@@ -151,7 +155,9 @@ func start(dir string) (*controlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	go p.actAsKubelets()
+	if err := p.actAsKubelets(); err != nil {
+		return nil, fmt.Errorf("kubelets: %w", err)
+	}
 	return p, nil
 }
 
@@ -173,7 +179,9 @@ func (p *controlPlane) connect(kubeconfig string) error {
 		return err
 	}
 	config.QPS, config.Burst = 1000, 2000
-	if p.client, err = kubernetes.NewForConfig(config); err != nil {
+	encoded := rest.CopyConfig(config)
+	encoded.ContentType = runtime.ContentTypeProtobuf // as the components among themselves
+	if p.client, err = kubernetes.NewForConfig(encoded); err != nil {
 		return err
 	}
 	strict := rest.CopyConfig(config)

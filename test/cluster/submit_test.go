@@ -85,12 +85,14 @@ func create(object *unstructured.Unstructured) error {
 	return err
 }
 
-// clear removes the namespace and waits until it is gone.
+// clear removes the namespace, with its pods at once, and waits until it is gone.
 func clear(t *testing.T) {
 	t.Helper()
 	ctx := context.Background()
 	background := metav1.DeletePropagationBackground
 	_ = plane.client.BatchV1().Jobs(namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{})
+	now := int64(0)
+	_ = plane.client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
 	_ = plane.client.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{})
 	waitFor(t, "the namespace to be gone", func() error {
 		_, err := plane.client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})

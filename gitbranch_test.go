@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	runs "llm-platform/internal/run"
+)
+
+// Files are delivered one after the other, each over what may be there, and the list of
+// their sums last: its commit has them all. They go with their branch, which stays if
+// it was there before.
+func TestFilesOfBranch(t *testing.T) {
+	scripts, err := runs.ReadScripts(os.DirFS("scripts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"github", "gitlab"} {
+		g := runWith(t, map[string]any{"git.mode": mode})
+		const branch = "git-branch-training/dev"
+		before := branch
+		for _, script := range append(scripts, runs.Script{Path: runs.SumsFile}) {
+			file := g.one(t, "git-file-"+script.Path)
+			if !file.dependsOn(before) {
+				t.Errorf("%s: %s does not wait for %s", mode, file.name, before)
+			}
+			if with := nameOf(file.request.GetDeletedWith()); with != branch {
+				t.Errorf("%s: %s goes with %q", mode, file.name, with)
+			}
+			if over := at(file.inputs, "overwriteOnCreate"); !over.IsBool() || !over.BoolValue() {
+				t.Errorf("%s: %s does not replace what the branch began with", mode, file.name)
+			}
+			before = file.name
+		}
+		for _, adopt := range []bool{false, true} {
+			g, err := run(t, "dev", map[string]any{"git.mode": mode, "git.adopt": adopt, "git.keepBranch": false}, func(string) (resource.PropertyMap, error) {
+				return resource.PropertyMap{"defaultBranch": resource.NewProperty("main")}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made := g.one(t, branch)
+			if made.request.GetRetainOnDelete() != adopt || (made.request.GetImportId() != "") != adopt {
+				t.Errorf("%s: with adopt %v the branch is retained %v, imported %q", mode, adopt, made.request.GetRetainOnDelete(), made.request.GetImportId())
+			}
+			if kept := at(made.inputs, "keepOnDestroy"); mode == "gitlab" && kept.BoolValue() != adopt {
+				t.Errorf("gitlab: with adopt %v keepOnDestroy is %v", adopt, kept)
+			}
+		}
+	}
+}

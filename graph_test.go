@@ -181,11 +181,7 @@ func run(t *testing.T, stack string, set map[string]any, answer func(string) (re
 		t.Fatal(err)
 	}
 	t.Setenv(pulumi.EnvConfig, string(text))
-	secret, err := json.Marshal([]string{"llm-platform:cluster"}) // as if set with --secret
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(pulumi.EnvConfigSecretKeys, string(secret))
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["llm-platform:cluster","llm-platform:git","llm-platform:training"]`) // as if set with --secret
 	t.Setenv("GITHUB_TOKEN", "no token")
 	t.Setenv("GITLAB_TOKEN", "no token")
 	g := &graph{resources: map[string]registered{}, answer: answer}

@@ -4,14 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // A pod that starts finds its rights, its limits, its scripts and the others' names; what
 // has started is left as it is.
 func TestOrderOfRun(t *testing.T) {
-	t.Setenv(pulumi.EnvConfigSecretKeys, `["llm-platform:training"]`)
 	g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}})
 	jobs := 0
 	for _, job := range g.of("kubernetes:batch/v1:Job") {
@@ -47,7 +44,6 @@ func TestOrderOfRun(t *testing.T) {
 
 // What is secret in the settings is secret in the state.
 func TestSecretsStaySecret(t *testing.T) {
-	t.Setenv(pulumi.EnvConfigSecretKeys, `["llm-platform:training","llm-platform:git"]`)
 	for mode, provider := range map[string]string{"github": "git-github", "gitlab": "git-gitlab"} {
 		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.mode": mode, "git.token": "not a token"})
 		if token := g.one(t, provider).inputs["token"]; !token.IsSecret() {

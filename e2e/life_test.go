@@ -74,7 +74,7 @@ func TestLives(t *testing.T) {
 }
 
 func (v variant) live(t *testing.T, rows *table) {
-	w := open(t, v.stack, v.extra)
+	w := open(t, v.name, v.stack, v.extra)
 	set(t, w, v.set)
 	if v.prepare != nil {
 		set(t, w, v.prepare(t))

@@ -94,10 +94,20 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// open makes a workspace for a stack's file against the endpoints of the environment. extra is added to it.
-func open(t *testing.T, stack string, extra map[string]string) *local.Workspace {
+// open makes a workspace for a stack's file against the endpoints of the environment. extra is added to it. What
+// the CLI prints goes to .build/e2e/<name>.log.
+func open(t *testing.T, name, stack string, extra map[string]string) *local.Workspace {
 	t.Helper()
 	ctx := context.Background()
+	logs := filepath.Join(root, ".build", "e2e")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(logs, strings.ReplaceAll(name, " ", "-")+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
 	folder, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +128,7 @@ func open(t *testing.T, stack string, extra map[string]string) *local.Workspace 
 		env[name] = value
 	}
 	w, err := local.Open(ctx, local.Options{
-		Project: folder, Program: program, Stack: stack, Tools: tools, Env: env, Plugins: pluginFolder(), Out: t.Output(),
+		Project: folder, Program: program, Stack: stack, Tools: tools, Env: env, Plugins: pluginFolder(), Out: log,
 	})
 	if err != nil {
 		t.Fatal(err)

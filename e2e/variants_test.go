@@ -71,7 +71,7 @@ func variants(t *testing.T) []variant {
 				}}, []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again"}},
 				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
 				{"guardrail edited", map[string]any{"guardrails.instanceTypes": []any{"g6.xlarge"}}, []string{"update aws:organizations/policy:Policy guardrails-accelerators"}},
-				{"branch renamed", map[string]any{"git.branch": "training/dev-2"}, anotherBranch(t)},
+				{"branch renamed", map[string]any{"git.branch": "training/dev-2"}, anotherBranch(t, "training/dev", "training/dev-2")},
 			},
 			after: func(r *reader) {
 				g5 := g5
@@ -232,20 +232,17 @@ func anotherRun() []string {
 	return all
 }
 
-// anotherBranch is what becomes of a branch, and of each file on it, when it gets another name. The run stays, and
-// learns the commit by which its scripts are found now.
-func anotherBranch(t *testing.T) []string {
-	all := []string{"update kubernetes:batch/v1:Job training-job-train-*"}
-	replaced := []string{"github:index/branch:Branch git-branch", "github:index/repositoryFile:RepositoryFile git-file-SHA256SUMS"}
+// anotherBranch is what becomes of a branch, and of each file on it, when the scripts go to another. The run stays,
+// and learns the commit by which its scripts are found now.
+func anotherBranch(t *testing.T, before, after string) []string {
+	const branch, file = "github:index/branch:Branch git-branch-", "github:index/repositoryFile:RepositoryFile git-file-"
 	scripts, err := run.ReadScripts(os.DirFS(root + "/scripts"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, script := range scripts {
-		replaced = append(replaced, "github:index/repositoryFile:RepositoryFile git-file-"+script.Path)
-	}
-	for _, what := range replaced {
-		all = append(all, "create-replacement "+what, "replace "+what, "delete-replaced "+what)
+	all := []string{"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before}
+	for _, script := range append(scripts, run.Script{Path: run.SumsFile}) {
+		all = append(all, "create-replacement "+file+script.Path, "replace "+file+script.Path, "delete-replaced "+file+script.Path)
 	}
 	return all
 }

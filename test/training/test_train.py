@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import boto3
 import botocore.exceptions
@@ -332,6 +333,21 @@ def test_checkpoint_cut_short_is_passed_over(start, two, s3):
     assert run.steps() == [40, 50, 60]
 
 
+def test_checkpoint_written_again_is_incomplete_meanwhile(here, s3, two, monkeypatch):
+    env = two.env | {"CHECKPOINT_URI": two.env["CHECKPOINT_URI"].replace("/two/", "/again/")}
+    s3.copy(two.env["CHECKPOINT_URI"], env["CHECKPOINT_URI"])
+    assert here.newest_complete(env["CHECKPOINT_URI"])[0]["step"] == 60
+
+    def cut_short(*_, **__):
+        raise InterruptedError
+    monkeypatch.setattr(here.dcp, "save", cut_short)
+    monkeypatch.setattr(here.dist, "get_rank", lambda: 0)
+    state = types.SimpleNamespace(step=60, collect=dict)
+    with pytest.raises(InterruptedError):
+        here.save(env, state, {}, 3)
+    assert here.newest_complete(env["CHECKPOINT_URI"])[0]["step"] == 50
+
+
 def test_fsdp_trains_and_resumes(start, s3):
     whole = start("sharded", options=["--fsdp"]).succeed()
     assert "parallel=fsdp" in whole.output and whole.losses()[60] < whole.losses()[10] - 0.5
@@ -424,6 +440,7 @@ def test_windows_are_the_dataset(here, s3):
     objects = here.listing(uri)
     for rank in range(4):
         windows = here.Windows(uri, objects, rank, 4, args)
+        assert len(windows.bytes) == windows.count * args.context + 1
         for turn in range(windows.count // args.batch):
             for number, x, y in zip(windows.numbers(turn), *windows.batch(turn), strict=True):
                 begin = (rank * windows.count + number) * args.context

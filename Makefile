@@ -46,9 +46,11 @@ test-cluster:
 	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
 	cd test/cluster && MANIFESTS=$(CURDIR)/.build/manifests GOFLAGS=-buildvcs=false go test -count=1 -v -timeout 30m .
 
-# The training script, on CPUs and a local S3. Installs PyTorch, some 3 GB, the first time.
+# The training script, on CPUs and a local S3, started as the program registers the Job. Installs PyTorch, some
+# 3 GB, the first time.
 test-training:
-	test/training/test.sh
+	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
+	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh
 
 # The program with real provider plugins against local stand-ins for the clouds; e2e/README.md says what it needs.
 e2e:

@@ -56,6 +56,11 @@ func TestManifests(t *testing.T) {
 				t.Errorf("%s: no %s registered; this test tests nothing", name, kind)
 			}
 		}
+		for _, container := range containers(objects) {
+			if container["securityContext"].(map[string]any)["readOnlyRootFilesystem"] != true {
+				t.Errorf("%s: %s can write to its image", name, container["name"])
+			}
+		}
 		if *manifestsDir == "" {
 			continue
 		}
@@ -179,6 +184,24 @@ func runNameOf(t *testing.T, objects []map[string]any) string {
 	return ""
 }
 
+// containers is those of all Jobs.
+func containers(objects []map[string]any) []map[string]any {
+	var found []map[string]any
+	for _, object := range objects {
+		if object["kind"] != "Job" {
+			continue
+		}
+		pod := object["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+		for _, list := range []string{"initContainers", "containers"} {
+			parts, _ := pod[list].([]any)
+			for _, part := range parts {
+				found = append(found, part.(map[string]any))
+			}
+		}
+	}
+	return found
+}
+
 // trainingObjects is what newTraining registers with Kubernetes for the settings.
 func trainingObjects(t *testing.T, instanceType string, set map[string]any) []map[string]any {
 	t.Helper()
@@ -280,6 +303,7 @@ func loadTraining(instanceType string, set map[string]any) (settings.Settings, e
 	stackfile.Set(tree, "organization.emailTemplate", "aws+{stack}-{account}@example.com")
 	stackfile.Set(tree, "cluster.kubeconfig", "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}]}") // of a cluster that may have a thousand nodes
 	stackfile.Set(tree, "cluster.pools.gpu", map[string]any{"instanceType": instanceType})
+	stackfile.Set(tree, "training.image", "registry.example.com/train:1")
 	for leaf, value := range set {
 		stackfile.Set(tree, "training."+leaf, value)
 	}

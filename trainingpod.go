@@ -290,7 +290,8 @@ func onePerNode() *corev1.AffinityArgs {
 	}}
 }
 
-// volumes are the scripts, shared memory for the data loaders, and scratch.
+// volumes are the scripts, shared memory for the data loaders, and all else that a
+// container may write to: its root is read-only.
 func (t *trainingBuilder) volumes() corev1.VolumeArray {
 	items := corev1.KeyToPathArray{corev1.KeyToPathArgs{Key: pulumi.String(runs.SumsFile), Path: pulumi.String(runs.SumsFile)}}
 	for _, script := range t.scripts {
@@ -298,6 +299,7 @@ func (t *trainingBuilder) volumes() corev1.VolumeArray {
 	}
 	return corev1.VolumeArray{
 		corev1.VolumeArgs{Name: pulumi.String("home"), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{}},
+		corev1.VolumeArgs{Name: pulumi.String("temporary"), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{}},
 		corev1.VolumeArgs{Name: pulumi.String("scripts"), ConfigMap: &corev1.ConfigMapVolumeSourceArgs{Name: pulumi.String(t.runName), Items: items, DefaultMode: pulumi.Int(0o444)}},
 		corev1.VolumeArgs{Name: pulumi.String("shared-memory"), EmptyDir: &corev1.EmptyDirVolumeSourceArgs{
 			Medium: pulumi.String("Memory"), SizeLimit: pulumi.Sprintf("%dGi", t.pool.Type.SharedMemoryGiB()),
@@ -308,6 +310,7 @@ func (t *trainingBuilder) volumes() corev1.VolumeArray {
 func mounts() corev1.VolumeMountArray {
 	return corev1.VolumeMountArray{
 		corev1.VolumeMountArgs{Name: pulumi.String("home"), MountPath: pulumi.String(homePath)},
+		corev1.VolumeMountArgs{Name: pulumi.String("temporary"), MountPath: pulumi.String("/tmp")}, // torchrun's, and NCCL's traces
 		corev1.VolumeMountArgs{Name: pulumi.String("scripts"), MountPath: pulumi.String(scriptsPath), ReadOnly: pulumi.Bool(true)},
 		corev1.VolumeMountArgs{Name: pulumi.String("shared-memory"), MountPath: pulumi.String("/dev/shm")},
 	}
@@ -322,13 +325,15 @@ func nobody() *corev1.PodSecurityContextArgs {
 	}
 }
 
-// unprivileged drops every capability, as Pod Security "restricted" asks for. EFA
-// pins memory, for which some examples add IPC_LOCK: it has no effect for a user
-// other than root, and no need, since the EKS images leave containers without a limit
-// on locked memory (https://github.com/awslabs/amazon-eks-ami/pull/595).
+// unprivileged drops every capability, as Pod Security "restricted" asks for, and has
+// the image stay as it was built. EFA pins memory, for which some examples add
+// IPC_LOCK: it has no effect for a user other than root, and no need, since the EKS
+// images leave containers without a limit on locked memory
+// (https://github.com/awslabs/amazon-eks-ami/pull/595).
 func unprivileged() *corev1.SecurityContextArgs {
 	return &corev1.SecurityContextArgs{
 		AllowPrivilegeEscalation: pulumi.Bool(false),
+		ReadOnlyRootFilesystem:   pulumi.Bool(true),
 		Capabilities:             &corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
 	}
 }

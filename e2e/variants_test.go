@@ -111,6 +111,7 @@ func variants(t *testing.T) []variant {
 			edits: []edit{
 				{"pool added", map[string]any{"cluster.pools.small": map[string]any{"instanceType": "g6.12xlarge", "capacity": "spot"}}, []string{
 					"create aws:ec2/launchTemplate:LaunchTemplate pool-small-template",
+					"create aws:ec2/placementGroup:PlacementGroup pool-small-placement",
 					"create aws:eks/nodeGroup:NodeGroup pool-small",
 					"update aws:organizations/policy:Policy guardrails-accelerators",
 				}},

@@ -1,86 +1,163 @@
 """Trains a small GPT on bytes, data parallel, and survives being stopped.
 
-Start it as `python train.py [options]`, once on every node. It checks the environment, starts one process per
-GPU through torchrun, and ends with one of job.EXIT_CODES. The environment is its only interface:
+Start it as `python train.py [options]`, once on every node. It checks what it was given, starts one process per
+GPU through torchrun, and ends with one of EXIT_CODES. The environment is its only interface:
 
-  PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT
-                   where this node stands among the others, in torchrun's own names
-  PET_SHUTDOWN_TIMEOUT
-                   optional: seconds to save after SIGTERM, less than the pod's grace period; 90 if unset
+  PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT, PET_SHUTDOWN_TIMEOUT
+                   torchrun's own: this node among the others, and the seconds to save in after SIGTERM
   DATASET_URI      s3://bucket/prefix: every object under it is training data
   CHECKPOINT_URI   s3://bucket/runs/<run>/: this run's checkpoints
   ARTIFACT_URI     s3://bucket/runs/<run>/: the finished model
   RESUME_FROM_URI  s3://bucket/runs/<earlier>/: an earlier run to go on from, or ""
   RUN_NAME, SCRIPT_COMMIT, AWS_REGION
 
-To train something else, change GPT, Windows, train and the options. job.py can stay as it is.
+To train something else, change GPT, Windows and train.
 """
 
 import argparse
+import collections
 import datetime
+import functools
 import hashlib
+import json
 import math
+import os
 import resource
 import signal
+import sys
 import time
 
-import boto3
-import torch
-import torch.distributed as dist
-import torch.nn as nn
-import torch.nn.functional as F
-from botocore.exceptions import ClientError
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.nn.parallel import DistributedDataParallel
+# How the container ends. Trying again cannot mend a configuration, dataset or checkpoint error: the Job fails
+# at once. It tries again after every other code.
+EXIT_CODES = {"done": 0, "configuration": 10, "dataset": 11, "checkpoint": 12, "terminated": 143}
 
-import job
-from job import Stop, say
+
+def say(line):
+    sys.stdout.write(line + "\n")  # in one write, so that lines of several processes do not mix
+    sys.stdout.flush()
+
+
+def stop(kind, message):
+    """Ends the process with the exit code of its kind, and rank 0 says why in one line."""
+    if os.environ.get("RANK", "0") == "0":
+        say(f"{kind}: {message}")
+    sys.exit(EXIT_CODES[kind])
+
+
+try:
+    import boto3
+    import torch
+    import torch.distributed as dist
+    import torch.distributed.checkpoint as dcp
+    import torch.nn as nn
+    import torch.nn.functional as F
+    from s3torchconnector import S3Checkpoint
+    from s3torchconnector.dcp import S3StorageReader, S3StorageWriter
+    from torch.distributed import run as torchrun
+    from torch.distributed.checkpoint import state_dict as parts
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+    from torch.nn.parallel import DistributedDataParallel
+except ImportError as e:
+    stop("configuration", f"the image lacks {e.name or e}: build it from scripts/Dockerfile")
+
+REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
+            "PET_SHUTDOWN_TIMEOUT", "DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI", "RUN_NAME", "AWS_REGION")
+S3 = boto3.resource("s3", region_name=os.environ.get("AWS_REGION"))
+MARKER = "complete.json"  # the last object of a checkpoint to be written, the first to be deleted
 
 
 def options():
-    p = job.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--layers", type=int, default=4)
-    p.add_argument("--heads", type=int, default=4)
-    p.add_argument("--width", type=int, default=256)
-    p.add_argument("--context", type=int, default=256, help="bytes that the model sees at once")
+    def positive(text):
+        if int(text) < 1:
+            raise argparse.ArgumentTypeError(f"{text} is less than 1")
+        return int(text)
+
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.error = functools.partial(stop, "configuration")  # argparse's own code, 2, is one that the Job tries again
+    p.add_argument("--layers", type=positive, default=4)
+    p.add_argument("--heads", type=positive, default=4)
+    p.add_argument("--width", type=positive, default=256)
+    p.add_argument("--context", type=positive, default=256, help="bytes that the model sees at once")
     p.add_argument("--dropout", type=float, default=0.1)
-    p.add_argument("--batch", type=int, default=8, help="windows per process and step")
-    p.add_argument("--steps", type=int, default=300, help="steps of the whole run, resumed ones included")
+    p.add_argument("--batch", type=positive, default=8, help="windows per process and step")
+    p.add_argument("--steps", type=positive, default=300, help="steps of the whole run, resumed ones included")
     p.add_argument("--learning-rate", type=float, default=1e-3)
-    p.add_argument("--warmup", type=int, default=20, help="steps until the full learning rate")
+    p.add_argument("--warmup", type=positive, default=20, help="steps until the full learning rate")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--fsdp", action="store_true", help="shard the model over the processes (FSDP2), not DDP")
-    p.add_argument("--save-every", type=int, default=100, help="steps between checkpoints")
-    p.add_argument("--keep", type=int, default=3, help="checkpoints to keep")
-    p.add_argument("--log-every", type=int, default=10, help="steps between log lines")
+    p.add_argument("--save-every", type=positive, default=100, help="steps between checkpoints")
+    p.add_argument("--keep", type=positive, default=3, help="checkpoints to keep")
+    p.add_argument("--log-every", type=positive, default=10, help="steps between log lines")
     p.add_argument("--log-data", action="store_true", help="every process logs the windows of every step")
     args = p.parse_args()
-    for name, value in vars(args).items():
-        if isinstance(p.get_default(name), int) and value < 1 and name not in ("seed", "fsdp", "log_data"):
-            p.error(f"--{name.replace('_', '-')} is {value}: it must be at least 1")
     if args.width % args.heads:
         p.error(f"--width {args.width} is not a multiple of --heads {args.heads}")
     return args
 
 
-# --- data ---------------------------------------------------------------------
+def world_size(env):
+    """How many processes there must be. Finds what is missing or wrong before any of them waits for another."""
+    if missing := [name for name in REQUIRED if not env.get(name)]:
+        stop("configuration", f"not set in the environment: {', '.join(missing)}")
+    nodes, processes = int(env["PET_NNODES"]), int(env["PET_NPROC_PER_NODE"])
+    if int(env.get("WORLD_SIZE", nodes * processes)) != nodes * processes:
+        stop("configuration", f"wrong world size: torchrun started {env['WORLD_SIZE']} processes, but PET_NNODES "
+             f"{nodes} x PET_NPROC_PER_NODE {processes} is {nodes * processes}")
+    if torch.cuda.is_available() and torch.cuda.device_count() != processes:
+        stop("configuration", f"wrong world size: PET_NPROC_PER_NODE is {processes}, but this node has "
+             f"{torch.cuda.device_count()} GPUs: it must be one process per GPU")
+    return nodes * processes
 
 
-def dataset(s3, env, args):
-    """The listing of the dataset, if it can feed every process."""
-    uri, world = env["DATASET_URI"], int(env["PET_NNODES"]) * int(env["PET_NPROC_PER_NODE"])
+def launch(env, args):
+    """Runs torchrun in this process and returns why its processes failed. The command torchrun says 1 to everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES["terminated"]))  # until torchrun sets its own
+    dataset(env, args, world_size(env))  # what one process can find out, many need not fail for
+    starting_point(env, args)
+    env.setdefault("PET_RDZV_CONF", "timeout=1800")  # seconds for all nodes to come up; a GPU node may take its time
     try:
-        found = job.listing(s3, uri)
-    except ClientError as e:
-        if e.response["Error"]["Code"] != "NoSuchBucket":
-            raise
-        raise Stop("dataset", f"DATASET_URI {uri}: there is no such bucket") from e
+        torchrun.run(torchrun.parse_args(sys.argv))
+    except ChildFailedError as e:
+        codes = [failure.exitcode for failure in e.failures.values()]
+        code = next((c for c in codes if c in EXIT_CODES.values()), codes[0])  # a reason goes before its consequences
+        return 128 - code if code < 0 else code  # a signal, as a shell tells it
+    except SignalException as e:
+        return 128 + e.sigval
+    return EXIT_CODES["done"]
+
+
+# --- S3
+def at(uri):
+    """The object at a URI, s3://bucket/key."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return S3.Object(bucket, key)
+
+
+def under(uri):
+    """All objects under a URI, and how much of their keys the URI is."""
+    folder = at(uri.rstrip("/") + "/")
+    return folder.Bucket().objects.filter(Prefix=folder.key), len(folder.key)
+
+
+def listing(uri):
+    """Name below the URI, size and ETag of every object there, sorted by name."""
+    objects, cut = under(uri)
+    return sorted((o.key[cut:], o.size, o.e_tag) for o in objects)
+
+
+# --- data
+def dataset(env, args, world):
+    """The listing of the dataset, if it can feed every process."""
+    uri = env["DATASET_URI"]
+    found = listing(uri)
     if not found:
-        raise Stop("dataset", f"DATASET_URI {uri}: no object below this prefix")
+        stop("dataset", f"DATASET_URI {uri}: no object below this prefix")
     size, needed = sum(o[1] for o in found), world * args.batch * args.context + 1
     if size < needed:
-        raise Stop("dataset", f"DATASET_URI {uri}: empty or too small: {size} bytes in {len(found)} objects, but one "
-                   f"step of {world} processes x --batch {args.batch} x --context {args.context} takes {needed}")
+        stop("dataset", f"DATASET_URI {uri}: empty or too small: {size} bytes in {len(found)} objects, but one "
+             f"step of {world} processes x --batch {args.batch} x --context {args.context} takes {needed}")
     return found
 
 
@@ -91,23 +168,19 @@ class Windows:
     one more, the last target). Each process keeps its part in memory: the dataset's size / processes.
     """
 
-    def __init__(self, s3, uri, objects, rank, world, args):
+    def __init__(self, uri, objects, rank, world, args):
         self.args, self.rank, self.epoch = args, rank, None
         self.count = (sum(o[1] for o in objects) - 1) // args.context // world
         self.first = rank * self.count
         begin, end = self.first * args.context, (self.first + self.count) * args.context + 1
-        bucket, prefix = job.split(uri)
-        buffer, offset = bytearray(end - begin), 0
+        part, offset = bytearray(), 0
         for name, size, etag in objects:
-            low, high = max(begin, offset), min(end, offset + size)
-            if low < high:  # If-Match: an object that was overwritten since the listing is an error
-                body = s3.get_object(Bucket=bucket, Key=prefix + name, IfMatch=etag,
-                                     Range=f"bytes={low - offset}-{high - offset - 1}")["Body"]
-                for chunk in body.iter_chunks(1 << 20):
-                    buffer[low - begin:low - begin + len(chunk)] = chunk
-                    low += len(chunk)
+            low, high = max(begin - offset, 0), min(end - offset, size)
+            if low < high:  # IfMatch: an object that was overwritten since the listing is an error
+                found = at(f"{uri.rstrip('/')}/{name}").get(IfMatch=etag, Range=f"bytes={low}-{high - 1}")
+                part += found["Body"].read()
             offset += size
-        self.bytes = torch.frombuffer(buffer, dtype=torch.uint8)
+        self.bytes = torch.frombuffer(part, dtype=torch.uint8)
 
     def numbers(self, turn):
         """The windows of the turn-th batch: every epoch goes through all of them in an order of its own."""
@@ -123,9 +196,7 @@ class Windows:
         return rows[:, :-1], rows[:, 1:]
 
 
-# --- model --------------------------------------------------------------------
-
-
+# --- model
 class Block(nn.Module):
     def __init__(self, args):
         super().__init__()
@@ -163,16 +234,109 @@ def shape(args):
     return {name: getattr(args, name) for name in ("layers", "heads", "width", "context")}
 
 
-# --- training -----------------------------------------------------------------
+# --- checkpoints: each a folder under CHECKPOINT_URI, as step-00000100
+class State:
+    """All that a checkpoint holds."""
+
+    def __init__(self, model, optimizer, scheduler, rank):
+        self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
+        self.step = 0
+        self.turn = 0  # batches taken from the data since its order last began
+        self.random = {f"random_cpu_{rank}": torch}  # this process's generators, by name in a checkpoint
+        if torch.cuda.is_available():
+            self.random[f"random_cuda_{rank}"] = torch.cuda
+
+    def collect(self, exact=True):
+        model, optimizer = parts.get_state_dict(self.model, self.optimizer)
+        random = {name: generator.get_rng_state() for name, generator in self.random.items()} if exact else {}
+        return {"model": model, "optimizer": optimizer, "scheduler": self.scheduler.state_dict(),
+                "step": self.step, "turn": self.turn, **random}
+
+    def load(self, uri, region, exact):
+        """Goes on at the exact batch, or, where that would mean another one, with the data anew."""
+        state = self.collect(exact)
+        dcp.load(state, storage_reader=S3StorageReader(region, uri))
+        parts.set_state_dict(self.model, self.optimizer, model_state_dict=state["model"],
+                             optim_state_dict=state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.step, self.turn = state["step"], state["turn"] if exact else 0
+        for name, generator in self.random.items() if exact else ():
+            generator.set_rng_state(state[name])
 
 
-def from_rank_0(find):
-    """What find() returns on rank 0, on every rank: all must go by one look at S3, not each by its own."""
-    box = [find() if dist.get_rank() == 0 else None]
-    dist.broadcast_object_list(box)
-    return box[0]
+def checkpoints(uri):
+    """Folder -> sizes of the objects by name, of every checkpoint under the URI, complete or not."""
+    found = collections.defaultdict(dict)
+    for path, size, _ in listing(uri):
+        folder, _, name = path.partition("/")
+        found[folder][name] = size
+    return found
 
 
+def newest_complete(uri):
+    """Marker and URI of the newest checkpoint that has a marker and all that it names, or None."""
+    for folder, objects in sorted(checkpoints(uri).items(), reverse=True):
+        there = f"{uri.rstrip('/')}/{folder}"
+        if MARKER in objects:
+            marker = json.load(at(f"{there}/{MARKER}").get()["Body"])
+            if marker["objects"].items() <= objects.items():
+                return marker, there
+        say(f"passed over {there}: not complete")
+    return None
+
+
+def starting_point(env, args):
+    """Where to go on from: this run's newest checkpoint, else the earlier run's; None to begin."""
+    found = newest_complete(env["CHECKPOINT_URI"])
+    if not found and (uri := env.get("RESUME_FROM_URI")):
+        found = newest_complete(uri)
+        if not found:
+            stop("checkpoint", f"RESUME_FROM_URI {uri}: no complete checkpoint there")
+        if found[0]["step"] >= args.steps:
+            stop("configuration", f"--steps {args.steps}: {found[1]} is as far already")
+    if found and found[0]["model"] != shape(args):
+        stop("checkpoint", f"{found[1]} holds a model of {found[0]['model']}, but the options say {shape(args)}")
+    return found
+
+
+def remove(uri):
+    """Deletes a checkpoint, or what there is of one."""
+    at(f"{uri}/{MARKER}").delete()
+    under(uri)[0].delete()
+
+
+def save(env, state, about, keep):
+    """Saves a checkpoint, marks it as complete and prunes older ones. Every process calls it at the same step."""
+    began, uri, folder = time.monotonic(), env["CHECKPOINT_URI"].rstrip("/"), f"step-{state.step:08d}"
+    if dist.get_rank() == 0:
+        remove(f"{uri}/{folder}")  # what an attempt that was cut short has left
+    dcp.save(state.collect(), storage_writer=S3StorageWriter(env["AWS_REGION"], f"{uri}/{folder}"))
+    if dist.get_rank() == 0:  # dcp.save returns here when all processes have written
+        objects = {name: size for name, size, _ in listing(f"{uri}/{folder}")}
+        marker = about | {"step": state.step, "objects": objects}
+        at(f"{uri}/{folder}/{MARKER}").put(Body=json.dumps(marker, indent=1))
+        found = checkpoints(uri)
+        complete = sorted(f for f in found if MARKER in found[f] and f <= folder)
+        for old in found:
+            if old < complete[-keep:][0]:
+                remove(f"{uri}/{old}")
+        say(f"saved {uri}/{folder} in {time.monotonic() - began:.1f} s")
+    dist.barrier()
+
+
+def publish(env, state, about):
+    """Writes the finished model, whole, to the artifacts; model.json comes last."""
+    whole = parts.StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights, uri = parts.get_model_state_dict(state.model, options=whole), env["ARTIFACT_URI"].rstrip("/")
+    if dist.get_rank() == 0:
+        with S3Checkpoint(env["AWS_REGION"]).writer(f"{uri}/model.pt") as writer:
+            torch.save(weights, writer)
+        at(f"{uri}/model.json").put(Body=json.dumps(about | {"step": state.step}, indent=1))
+        say(f"finished model: {uri}/model.pt")
+    dist.barrier()
+
+
+# --- training
 def parallel(model, args, device, half):
     """The model over all processes: copied (DDP) or sharded (FSDP2)."""
     if not args.fsdp:
@@ -185,19 +349,18 @@ def parallel(model, args, device, half):
 
 def train(env, args):
     """One process of the run; torchrun has told it its RANK, LOCAL_RANK and WORLD_SIZE."""
-    stop = torch.zeros(1)  # on the CPU, so that to ask for it does not wait for the GPU
-    signal.signal(signal.SIGTERM, lambda *_: stop.fill_(1))
-    job.check_environment(env)
-    gpu = torch.cuda.is_available()
+    told = torch.zeros(1)  # to stop; on the CPU, so that to ask for it does not wait for the GPU
+    signal.signal(signal.SIGTERM, lambda *_: told.fill_(1))
+    world, gpu = world_size(env), torch.cuda.is_available()
     device = torch.device("cuda", int(env["LOCAL_RANK"])) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=10))
-    rank, world = dist.get_rank(), dist.get_world_size()
-    s3 = boto3.client("s3", region_name=env["AWS_REGION"])
-    objects = from_rank_0(lambda: dataset(s3, env, args))
-    found = from_rank_0(lambda: job.starting_point(s3, env, shape(args), args.steps))
-    windows = Windows(s3, env["DATASET_URI"], objects, rank, world, args)
+    rank = dist.get_rank()
+    looked = [dataset(env, args, world), starting_point(env, args)] if rank == 0 else [None, None]
+    dist.broadcast_object_list(looked)  # all go by one look at S3, not each by its own
+    objects, found = looked
+    windows = Windows(env["DATASET_URI"], objects, rank, world, args)
 
     half = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     torch.manual_seed(args.seed)  # the same weights in every process
@@ -217,17 +380,22 @@ def train(env, args):
     if rank == 0:
         say(f"run={env['RUN_NAME']} commit={env.get('SCRIPT_COMMIT', '')} processes={world} device={device.type} "
             f"dtype={'bf16' if half else 'fp32'} parallel={'fsdp' if args.fsdp else 'ddp'} parameters={parameters}")
+    state = State(model, optimizer, scheduler, rank)
+    # The layout stands for all that decides which data comes when.
     layout = hashlib.sha256(repr((objects, world, args.batch, args.context, args.seed)).encode()).hexdigest()
-    state = job.State(model, optimizer, scheduler, layout)
+    about = {"run": env["RUN_NAME"], "commit": env.get("SCRIPT_COMMIT", ""), "model": shape(args), "layout": layout}
     if found:
-        state.load(env, *found)
+        exact = found[0]["layout"] == layout
+        state.load(found[1], env["AWS_REGION"], exact)
+        if rank == 0:
+            say(f"resumed from {found[1]} at step {state.step}" + (
+                "" if exact else "; the data begins anew: objects, processes, batch or seed have changed"))
 
     model.train()
     began, seen = time.monotonic(), 0
     while state.step < args.steps:
         if args.log_data:
-            mine = (windows.first + windows.numbers(state.turn)).tolist()
-            say(f"rank={rank} step={state.step + 1} windows={mine}")
+            say(f"rank={rank} step={state.step + 1} windows={(windows.first + windows.numbers(state.turn)).tolist()}")
         x, y = (t.to(device) for t in windows.batch(state.turn))
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
@@ -242,30 +410,26 @@ def train(env, args):
             mean = loss.detach().clone()
             dist.all_reduce(mean)
             mean = mean.item() / world  # waits for the GPU: before the clock is read
-            now, peak = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            if gpu:
-                peak = torch.cuda.max_memory_allocated()
+            now, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            peak = torch.cuda.max_memory_allocated() if gpu else memory
             if rank == 0:
                 say(f"step={state.step} loss={mean:.4f} tokens_per_second={seen / (now - began):.0f} "
                     f"peak_memory_mib={peak >> 20}")
             began, seen = now, 0
         # One process told to stop stops all: a checkpoint takes everyone, at the same step.
-        anyone = stop.clone()
+        anyone = told.clone()
         dist.all_reduce(anyone, dist.ReduceOp.MAX)
         if state.step % args.save_every == 0 or state.step == args.steps or anyone:
-            job.save(s3, env, state, shape(args), args.keep)
+            save(env, state, about, args.keep)
         if anyone and state.step < args.steps:
-            raise Stop("terminated", f"SIGTERM: saved step {state.step}")
-    job.publish(s3, env, state, shape(args))
+            stop("terminated", f"SIGTERM: saved step {state.step}")
+    publish(env, state, about)
     dist.destroy_process_group()
 
 
-def check(env, args):
-    """What one process can find out before there are many: whether there is data, and where to go on from."""
-    s3 = boto3.client("s3", region_name=env["AWS_REGION"])
-    dataset(s3, env, args)
-    job.starting_point(s3, env, shape(args), args.steps)
-
-
 if __name__ == "__main__":
-    job.main(options, check, train)
+    arguments = options()
+    if "LOCAL_RANK" in os.environ:  # set by torchrun
+        train(os.environ, arguments)
+    else:
+        sys.exit(launch(os.environ, arguments))

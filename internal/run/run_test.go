@@ -217,13 +217,13 @@ func TestCheckEFA(t *testing.T) {
 
 // The scripts end with the codes that the Job acts on. (13 is the init container's.)
 func TestScriptsKnowTheExits(t *testing.T) {
-	text, err := os.ReadFile("../../scripts/job.py")
+	text, err := os.ReadFile("../../scripts/train.py")
 	if err != nil {
 		t.Fatal(err)
 	}
 	line := regexp.MustCompile(`(?m)^EXIT_CODES = \{(.*)\}$`).FindSubmatch(text)
 	if line == nil {
-		t.Fatal("no EXIT_CODES in job.py; this test tests nothing")
+		t.Fatal("no EXIT_CODES in train.py; this test tests nothing")
 	}
 	theirs := map[string]string{}
 	for _, entry := range regexp.MustCompile(`"(\w+)": (\d+)`).FindAllSubmatch(line[1], -1) {

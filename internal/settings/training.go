@@ -94,8 +94,10 @@ func (t *Training) check(f *faults, c Cluster) {
 }
 
 func (t *Training) checkContainer(f *faults) {
-	if t.Image != "" || t.Mode != NoTraining || t.Smoke {
+	if t.Image != "" {
 		checkImage(f, "training.image", t.Image)
+	} else if t.Mode != NoTraining || t.Smoke {
+		f.add("training.image", "is missing: an up with training.mode none and training.smoke false makes the repository (output imageRepositoryUrl); push there what scripts/Dockerfile builds, and name it by its digest")
 	}
 	if len(t.Command) == 0 {
 		f.add("training.command", "is empty: the program that starts the training, as [python, train.py]")
@@ -144,8 +146,6 @@ func checkImage(f *faults, key, image string) {
 		name, tag = name[:at], name[at+1:]
 	}
 	switch {
-	case image == "":
-		f.add(key, "is missing: %s", way)
 	case !imageName.MatchString(name) || strings.Contains(name, "://"):
 		f.add(key, "%q is not an image: %s", image, way)
 	case byDigest && !digest.MatchString(sum):

@@ -22,7 +22,8 @@ func TestBadTrainingSettings(t *testing.T) {
 	cases := []bad{
 		// What runs.
 		{"unknown mode", training("mode", "jobs"), []string{`training.mode: "jobs" is not one of job, none, did you mean job?`}},
-		{"no image", training("image", ""), []string{"training.image: is missing"}},
+		{"no image", training("image", ""), []string{"training.image: is missing: an up with training.mode none", "imageRepositoryUrl"}},
+		{"no image for the smoke", map[string]any{"training.mode": "none", "training.image": "", "training.smoke": true}, []string{"training.image: is missing"}},
 		{"no tag", training("image", "pytorch/pytorch"), []string{"has neither tag nor digest, which means latest"}},
 		{"port is no tag", training("image", "registry:5000/pytorch"), []string{"has neither tag nor digest"}},
 		{"latest", training("image", "pytorch/pytorch:latest"), []string{"has a tag that moves"}},

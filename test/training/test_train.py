@@ -1,8 +1,8 @@
 """Runs scripts/train.py as the Job runs it, on the CPU and against an S3 on this machine.
 
-Every run is real: the launcher, torchrun, its processes, gloo, S3 requests. Nodes are launchers with node
-ranks of their own, all on 127.0.0.1. The environment comes from the file that TRAINING_ENVIRONMENT names, the
-Job's container environment as JSON (name -> value); without it from environment.example.json.
+Every run is real: the launcher, torchrun, its processes, gloo, S3 requests. Nodes are launchers with node ranks
+of their own, all on 127.0.0.1. Command, environment, working directory and the scripts in it are those of the Job
+and the ConfigMap that the program registers, from $MANIFESTS/plain.json, filled in as the kubelet does.
 """
 
 import io
@@ -15,28 +15,61 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import boto3
+import botocore.exceptions
 import pytest
 import torch
+import yaml
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 HERE = pathlib.Path(__file__).parent
-SCRIPT = HERE.parents[1] / "scripts" / "train.py"
-sys.path.insert(0, str(SCRIPT.parent))
-import job  # noqa: E402
-ENVIRONMENT = pathlib.Path(os.environ.get("TRAINING_ENVIRONMENT") or HERE / "environment.example.json")
+SCRIPTS = HERE.parents[1] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+import train  # noqa: E402
+MANIFEST = pathlib.Path(os.environ["MANIFESTS"], "plain.json")
 SMALL = ["--layers=2", "--width=64", "--heads=2", "--context=64", "--batch=8", "--warmup=5",
          "--steps=60", "--save-every=10", "--log-every=10", "--keep=3"]
 LIMIT = 300  # seconds that any one run may take on a busy machine
-CODES = job.EXIT_CODES
-ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+CODES = train.EXIT_CODES
 
 
-def job_environment():
-    """The environment that the Job gives its container, of the pod with index 0."""
-    env = json.loads(ENVIRONMENT.read_text())
-    assert env, f"{ENVIRONMENT}: empty, so these tests would test nothing"
-    return env
+def registered(kind):
+    """The object of a kind that the program registers."""
+    (found,) = [o for o in json.loads(MANIFEST.read_text()) if o["kind"] == kind]
+    return found
+
+
+CONFIG_MAP, POD = registered("ConfigMap"), registered("Job")["spec"]["template"]["spec"]
+(CONTAINER,) = POD["containers"]
+
+
+def job_environment(node=0):
+    """The container's environment in the pod with that index."""
+    def value(variable):
+        match variable.get("valueFrom"):
+            case None:
+                return variable["value"]
+            case {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}:
+                return str(node)
+            case {"configMapKeyRef": {"name": name, "key": key}} if name == CONFIG_MAP["metadata"]["name"]:
+                return CONFIG_MAP["data"][key]
+        raise ValueError(f"cannot fill in {variable}")
+    return {variable["name"]: value(variable) for variable in CONTAINER["env"]}
+
+
+def mount(root):
+    """Makes the container's volumes in a folder: the scripts, read-only, and empty ones."""
+    volumes = {volume["name"]: volume for volume in POD["volumes"]}
+    for at in CONTAINER["volumeMounts"]:
+        folder = root / at["mountPath"].strip("/")
+        folder.mkdir(parents=True)
+        if scripts := volumes[at["name"]].get("configMap"):
+            for item in scripts["items"]:
+                (folder / item["path"]).write_text(CONFIG_MAP["data"][item["key"]])
+                (folder / item["path"]).chmod(int(scripts["defaultMode"]))
+    return root
 
 
 def free_port():
@@ -59,8 +92,9 @@ class S3:
     def __init__(self, endpoint):
         job = job_environment()
         self.endpoint = endpoint
-        self.client = boto3.client("s3", endpoint_url=endpoint, region_name=job["AWS_REGION"],
-                                   aws_access_key_id="test", aws_secret_access_key="test")
+        self.resource = boto3.resource("s3", endpoint_url=endpoint, region_name=job["AWS_REGION"],
+                                       aws_access_key_id="test", aws_secret_access_key="test")
+        self.client = self.resource.meta.client
         place = {} if job["AWS_REGION"] == "us-east-1" else {
             "CreateBucketConfiguration": {"LocationConstraint": job["AWS_REGION"]}}
         for bucket in {job[name].split("/")[2] for name in ("DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI")}:
@@ -69,7 +103,7 @@ class S3:
         third = len(text) // 3  # several objects, so that windows cross their borders
         for i in range(3):
             self.put(f"{job['DATASET_URI'].rstrip('/')}/part-{i}.txt", text[i * third:(i + 1) * third])
-        self.dataset_bytes = 3 * third
+        self.text = text[:3 * third]
 
     def put(self, uri, body):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -96,21 +130,22 @@ class S3:
 class Run:
     """One run of the script: a launcher for every node."""
 
-    def __init__(self, s3, folder, name, nodes=1, processes=2, options=(), command=(str(SCRIPT),), **changes):
-        job = job_environment()
+    def __init__(self, s3, root, name, nodes=1, processes=2, options=(), command=None, **changes):
         # What this machine is not: the cluster's network and its GPUs; and one run in S3 for every run here.
-        self.env = {key: value.replace(job["RUN_NAME"], name) for key, value in job.items()}
-        self.env |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port()),
-                     "PET_NNODES": str(nodes), "PET_NPROC_PER_NODE": str(processes)}
-        self.env |= ACCESS | {"AWS_ENDPOINT_URL": s3.endpoint, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
-                              "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]} | changes
-        self.s3, self.began = s3, time.monotonic()
-        self.logs = [folder / f"{name}-{time.monotonic_ns()}-node{i}.log" for i in range(nodes)]
+        given = {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port()), "PET_NNODES": str(nodes),
+                 "PET_NPROC_PER_NODE": str(processes), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
+                 "AWS_ENDPOINT_URL": s3.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                 "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+        def environment(job):
+            mine = {key: value.replace(job["RUN_NAME"], name) for key, value in job.items()}
+            return mine | {"HOME": str(root) + job["HOME"]} | given | changes
+        self.s3, self.began, self.env = s3, time.monotonic(), environment(job_environment())
+        self.logs = [root / f"{name}-{time.monotonic_ns()}-node{node}.log" for node in range(nodes)]
         self.launchers = [subprocess.Popen(
-            [sys.executable, *command, *SMALL, *options], stdin=subprocess.DEVNULL,
-            stdout=log.open("w"), stderr=subprocess.STDOUT, cwd=SCRIPT.parent,
-            env={k: v for k, v in (self.env | {"PET_NODE_RANK": str(i)} | changes).items() if v is not None},
-        ) for i, log in enumerate(self.logs)]
+            [*(command or CONTAINER["command"]), *CONTAINER["args"], *SMALL, *options],
+            cwd=str(root) + CONTAINER["workingDir"], env=environment(job_environment(node)),
+            stdin=subprocess.DEVNULL, stdout=log.open("w"), stderr=subprocess.STDOUT,
+        ) for node, log in enumerate(self.logs)]
 
     @property
     def output(self):
@@ -193,10 +228,10 @@ def s3():
 @pytest.fixture(scope="session")
 def start(s3, tmp_path_factory):
     """Starts runs, and ends what a failed test left running."""
-    runs, folder = [], tmp_path_factory.mktemp("runs")
+    runs, root = [], mount(tmp_path_factory.mktemp("pod"))
 
     def start(name, **kwargs):
-        runs.append(Run(s3, folder, name, **kwargs))
+        runs.append(Run(s3, root, name, **kwargs))
         return runs[-1]
     yield start
     for run in runs:
@@ -231,7 +266,7 @@ def test_loss_falls_and_ranks_see_disjoint_data(name, world, request):
     marker = json.loads(run.s3.get(run.env["ARTIFACT_URI"] + "model.json"))
     assert marker["commit"] == run.env["SCRIPT_COMMIT"] and marker["step"] == 60
 
-    data, windows = run.data(), (run.s3.dataset_bytes - 1) // 64 // world
+    data, windows = run.data(), (len(run.s3.text) - 1) // 64 // world
     seen = {rank: {w for (_, r), ws in data.items() if r == rank for w in ws} for rank in range(world)}
     for rank, mine in seen.items():
         assert mine <= set(range(rank * windows, (rank + 1) * windows)), f"rank {rank} read another's data"
@@ -241,8 +276,8 @@ def test_loss_falls_and_ranks_see_disjoint_data(name, world, request):
         first = [w for step in range(1, steps + 1) for w in data[step, rank]]
         assert len(first) == len(set(first)) == steps * 8, f"rank {rank} saw a window twice in an epoch"
         assert first != sorted(first), "not shuffled"
-    figures(run, f"{world} ranks", f"loss {losses[10]} -> {losses[60]}",
-            f"windows per rank and epoch {steps * 8}", f"{re.findall(r'tokens_per_second=([0-9]+)', run.output)[-1]} tokens/s")
+    figures(run, f"{world} ranks", f"loss {losses[10]} -> {losses[60]}", f"windows per rank and epoch {steps * 8}",
+            f"{re.findall(r'tokens_per_second=([0-9]+)', run.output)[-1]} tokens/s")
 
 
 def resumed(run):
@@ -257,7 +292,7 @@ def test_killed_rank_and_restart_end_with_the_same_weights(start, two):
     killed.reach("step=30 loss=")
     victim = killed.ranks()[1]
     os.kill(victim, signal.SIGKILL)
-    assert killed.codes()[0] not in CODES.values(), f"the Job would not retry:\n{killed.output}"
+    assert killed.codes() == [128 + signal.SIGKILL], killed.output  # which the Job tries again
     again = start("killed", options=["--log-data"]).succeed()
     assert 20 <= resumed(again) < 60
     expected = {key: ws for key, ws in two.data().items() if key[0] > resumed(again)}
@@ -298,6 +333,21 @@ def test_checkpoint_cut_short_is_passed_over(start, two, s3):
     assert run.steps() == [40, 50, 60]
 
 
+def test_checkpoint_written_again_is_incomplete_meanwhile(here, s3, two, monkeypatch):
+    env = two.env | {"CHECKPOINT_URI": two.env["CHECKPOINT_URI"].replace("/two/", "/again/")}
+    s3.copy(two.env["CHECKPOINT_URI"], env["CHECKPOINT_URI"])
+    assert here.newest_complete(env["CHECKPOINT_URI"])[0]["step"] == 60
+
+    def cut_short(*_, **__):
+        raise InterruptedError
+    monkeypatch.setattr(here.dcp, "save", cut_short)
+    monkeypatch.setattr(here.dist, "get_rank", lambda: 0)
+    state = types.SimpleNamespace(step=60, collect=dict)
+    with pytest.raises(InterruptedError):
+        here.save(env, state, {}, 3)
+    assert here.newest_complete(env["CHECKPOINT_URI"])[0]["step"] == 50
+
+
 def test_fsdp_trains_and_resumes(start, s3):
     whole = start("sharded", options=["--fsdp"]).succeed()
     assert "parallel=fsdp" in whole.output and whole.losses()[60] < whole.losses()[10] - 0.5
@@ -333,39 +383,115 @@ def test_errors_end_with_one_line_and_the_agreed_code(start, s3):
         print(f"\nexit {CODES[kind]}: {lines[0]}")
 
 
+def stops(kind, line, capsys, call, *args):
+    """Checks that a call ends the process with the code of a kind and one line."""
+    with pytest.raises(SystemExit) as stop:
+        call(*args)
+    said = capsys.readouterr().out.strip().splitlines()
+    assert stop.value.code == CODES[kind] and len(said) == 1 and re.match(f"{kind}: .*{line}", said[0]), said
+
+
 @pytest.mark.parametrize("line,changes", [
     ("not set in the environment: DATASET_URI, AWS_REGION", {"DATASET_URI": "", "AWS_REGION": ""}),
-    ("DATASET_URI is '/data': it must be s3://bucket/prefix", {"DATASET_URI": "/data"}),
-    ("PET_NNODES is 'two': it must be a number", {"PET_NNODES": "two"}),
-    ("PET_NODE_RANK is 3, but PET_NNODES is 2", {"PET_NODE_RANK": "3", "PET_NNODES": "2"}),
-    ("wrong world size: PET_NPROC_PER_NODE is 0", {"PET_NPROC_PER_NODE": "0"}),
-    ("wrong world size: PET_NPROC_PER_NODE is 4, but this node has 8 GPUs", {"PET_NPROC_PER_NODE": "4", "gpus": 8}),
+    ("wrong world size: torchrun started 3 processes, but PET_NNODES 2 x PET_NPROC_PER_NODE 4", {"WORLD_SIZE": "3"}),
+    ("wrong world size: PET_NPROC_PER_NODE is 4, but this node has 8 GPUs", {"gpus": 8}),
 ])
-def test_environment_that_contradicts_itself(line, changes, monkeypatch):
-    gpus = changes.pop("gpus", 0)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+def test_environment_that_contradicts_itself(line, changes, monkeypatch, capsys):
+    changes = dict(changes)
+    gpus = changes.pop("gpus", 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert train.world_size(job_environment()) == 8  # or the change would not be what it refuses
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    if not gpus:
-        job.check_environment(job_environment())  # or the change would not be what it refuses
-    with pytest.raises(job.Stop, match=re.escape(line)) as stop:
-        job.check_environment(job_environment() | changes)
-    assert stop.value.kind == "configuration"
+    stops("configuration", line, capsys, train.world_size, job_environment() | changes)
 
 
-@pytest.mark.parametrize("kind,line,width,steps", [
-    ("configuration", "--steps 60: s3://.*step-00000060 is as far already", 64, 60),
-    ("checkpoint", "holds a model of .*'width': 64.* but the options say .*'width': 32", 32, 99),
+@pytest.fixture
+def here(s3, monkeypatch):
+    """The script in this process, on the local S3."""
+    monkeypatch.setattr(train, "S3", s3.resource)
+    monkeypatch.setattr(sys, "argv", ["train.py", *SMALL])
+    return train
+
+
+@pytest.mark.parametrize("kind,line,option", [
+    ("configuration", "--steps 60: s3://.*step-00000060 is as far already", "--steps=60"),
+    ("checkpoint", "holds a model of .*'width': 64.* but the options say .*'width': 32", "--width=32"),
 ])
-def test_checkpoint_of_another_kind(kind, line, width, steps, s3, two):
-    env = two.env | {"CHECKPOINT_URI": two.env["CHECKPOINT_URI"] + "none/", "RESUME_FROM_URI": two.env["CHECKPOINT_URI"]}
-    shape = {"layers": 2, "heads": 2, "width": width, "context": 64}
-    with pytest.raises(job.Stop, match=line) as stop:
-        job.starting_point(s3.client, env, shape, steps)
-    assert stop.value.kind == kind
+def test_checkpoint_of_another_kind(kind, line, option, here, two, capsys):
+    sys.argv += ["--steps=99", option]
+    uri = two.env["CHECKPOINT_URI"]
+    env = two.env | {"CHECKPOINT_URI": uri + "none/", "RESUME_FROM_URI": uri}
+    stops(kind, line, capsys, here.starting_point, env, here.options())
+
+
+@pytest.mark.parametrize("line,option", [
+    ("argument --keep: 0 is less than 1", "--keep=0"),
+    ("--width 64 is not a multiple of --heads 3", "--heads=3"),
+])
+def test_options(line, option, here, capsys):
+    assert here.options().keep == 3
+    sys.argv.append(option)
+    stops("configuration", line, capsys, here.options)
+
+
+def test_windows_are_the_dataset(here, s3):
+    uri, args = job_environment()["DATASET_URI"], here.options()
+    objects = here.listing(uri)
+    for rank in range(4):
+        windows = here.Windows(uri, objects, rank, 4, args)
+        assert len(windows.bytes) == windows.count * args.context + 1
+        for turn in range(windows.count // args.batch):
+            for number, x, y in zip(windows.numbers(turn), *windows.batch(turn), strict=True):
+                begin = (rank * windows.count + number) * args.context
+                assert bytes(x.tolist()) == s3.text[begin:begin + args.context]
+                assert bytes(y.tolist()) == s3.text[begin + 1:begin + args.context + 1]
+    stale = [(name, size, etag[:-2] + '0"') for name, size, etag in objects]
+    with pytest.raises(botocore.exceptions.ClientError, match="PreconditionFailed"):
+        here.Windows(uri, stale, 0, 4, args)
+
+
+@pytest.mark.parametrize("stack,processes", [("dev", 1), ("prod", 8)])  # on a g5.xlarge, a p5.48xlarge
+def test_the_sample_feeds_the_stack(stack, processes, here, monkeypatch):
+    root = SCRIPTS.parent
+    training = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text())["config"]["llm-platform:training"]
+    size = (root / "sample" / "corpus.txt").stat().st_size
+    monkeypatch.setattr(sys, "argv", ["train.py", *training.get("args", [])])
+    monkeypatch.setattr(here, "listing", lambda _: [("corpus.txt", size, "")])
+    assert here.dataset(job_environment(), here.options(), training.get("nodes", 1) * processes)
+
+
+@pytest.mark.parametrize("expected,ends", [
+    (CODES["dataset"], [-signal.SIGABRT, CODES["dataset"], 1]),  # a reason goes before its consequences
+    (128 + signal.SIGKILL, [-signal.SIGKILL]),
+    (1, [1]),
+    (CODES["terminated"], []),
+    (CODES["done"], None),
+])
+def test_exit_code_of_the_launcher(expected, ends, here, s3, monkeypatch):
+    def ranks(_):
+        if ends:
+            raise train.ChildFailedError("train.py", {
+                i: ProcessFailure(local_rank=i, pid=1, exitcode=code, error_file="") for i, code in enumerate(ends)})
+        if ends is not None:
+            raise train.SignalException("", signal.SIGTERM)
+    monkeypatch.setattr(train.torchrun, "run", ranks)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert here.launch(job_environment(), here.options()) == expected
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_image_that_lacks_a_package(start, tmp_path):
+    (tmp_path / "s3torchconnector.py").write_text("raise ModuleNotFoundError(name='s3torchconnector')")
+    run = start("lacking", PYTHONPATH=str(tmp_path))
+    assert run.codes() == [CODES["configuration"]], run.output
+    assert run.output == "configuration: the image lacks s3torchconnector: build it from scripts/Dockerfile\n"
 
 
 def test_wrong_world_size(start):
-    run = start("world", command=["-m", "torch.distributed.run", "--nproc-per-node=1", str(SCRIPT)])
+    run = start("world", command=["python", "-m", "torch.distributed.run", "--nproc-per-node=1", "train.py"])
     run.codes()
     said = "configuration: wrong world size: torchrun started 1 processes, but PET_NNODES 1 x PET_NPROC_PER_NODE 2 is 2"
     assert run.output.count(said) == 1, run.output
@@ -375,15 +501,15 @@ def test_wrong_world_size(start):
 
 def test_environment_is_the_contract():
     """The Job gives what the script asks for, and the script documents all that it asks for."""
-    documented = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", SCRIPT.read_text().split('"""')[1]))
-    asked = documented - {"EXIT_CODES", "PET_SHUTDOWN_TIMEOUT"}  # the latter is optional
-    assert set(job.REQUIRED) == asked - {"RESUME_FROM_URI", "SCRIPT_COMMIT"}  # these two may be empty
-    assert asked <= job_environment().keys(), f"not in {ENVIRONMENT.name}: {asked - job_environment().keys()}"
+    documented = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", (SCRIPTS / "train.py").read_text().split('"""')[1]))
+    asked = documented - {"EXIT_CODES"}
+    assert set(train.REQUIRED) == asked - {"RESUME_FROM_URI", "SCRIPT_COMMIT"}  # these two may be empty
+    assert asked <= job_environment().keys(), f"the Job does not give {asked - job_environment().keys()}"
 
 
 def test_pins_are_those_of_the_image():
     """What was tested is what the image holds."""
     def pins(path):
         return set(re.findall(r"^([a-z0-9-]+==\S+)", path.read_text(), re.M))
-    image = pins(SCRIPT.with_name("requirements.txt"))
+    image = pins(SCRIPTS / "requirements.txt")
     assert len(image) > 20 and image <= pins(HERE / "requirements.txt"), image - pins(HERE / "requirements.txt")

@@ -55,3 +55,27 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 	}
 }
+
+// The namespace takes what the run needs, or what the settings say.
+func TestQuota(t *testing.T) {
+	for want, set := range map[string]map[string]any{
+		"16":  {"nodes": 2},
+		"17":  {"nodes": 2, "smoke": true},
+		"200": {"nodes": 2, "maxAccelerators": 200},
+	} {
+		seen := 0
+		for _, object := range trainingObjects(t, "p5.48xlarge", set) {
+			if object["kind"] != "ResourceQuota" {
+				continue
+			}
+			seen++
+			hard := object["spec"].(map[string]any)["hard"].(map[string]any)
+			if len(hard) != 1 || hard["requests.nvidia.com/gpu"] != want {
+				t.Errorf("%v: the quota is %v, want %s", set, hard, want)
+			}
+		}
+		if seen != 1 {
+			t.Errorf("%v: %d quotas", set, seen)
+		}
+	}
+}

@@ -139,11 +139,11 @@ func (v variant) live(t *testing.T, rows *table) {
 		destroy := localtest.Run(t, w, "destroy")
 		r := newReader(t, last.Outputs)
 		v.gone(r)
-		kept := "nothing"
-		if left := r.left(); len(left) > 0 {
-			kept = strings.Join(left, ", ")
+		kinds := map[string]int{}
+		for _, what := range r.left() {
+			kinds[what[:strings.LastIndex(what, " ")]]++
 		}
-		return fmt.Sprintf("%d deleted; left in the training account: %s", count(t, destroy, "delete"), kept)
+		return fmt.Sprintf("%d deleted; left in the account: %s", count(t, destroy, "delete"), counted(kinds))
 	})
 }
 
@@ -188,13 +188,20 @@ func exactly(t *testing.T, what string, r local.Result, want []string) {
 
 // tally is like "3 create, 1 update".
 func tally(r local.Result) string {
-	counts := map[string]int{}
+	operations := map[string]int{}
 	for _, c := range r.Changed() {
-		counts[string(c.Op)]++
+		operations[string(c.Op)]++
 	}
+	return counted(operations)
+}
+
+func counted(counts map[string]int) string {
 	var parts []string
-	for op, n := range counts {
-		parts = append(parts, fmt.Sprint(n, " ", op))
+	for what, n := range counts {
+		parts = append(parts, fmt.Sprint(n, " ", what))
+	}
+	if len(parts) == 0 {
+		return "nothing"
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")

@@ -174,7 +174,9 @@ func (w *Workspace) environment(ctx context.Context) ([]string, error) {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + home,
-		"PULUMI_BACKEND_URL=file://" + filepath.ToSlash(filepath.Join(w.folder, "state")),
+		// Without metadata: the backend writes that beside each file, not at once, and an engine killed meanwhile
+		// leaves half a file, for which the whole state is refused ("failed to load checkpoint: EOF").
+		"PULUMI_BACKEND_URL=file://" + filepath.ToSlash(filepath.Join(w.folder, "state")) + "?metadata=skip",
 		"PULUMI_CONFIG_PASSPHRASE=throwaway",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",

@@ -35,7 +35,11 @@ func run(export io.Reader, out, notes io.Writer) error {
 		fmt.Fprintln(notes, "recover: no create is pending; `pulumi refresh` does the rest")
 	}
 	for _, r := range file.Resources {
-		fmt.Fprintf(notes, "recover: %s (%s): look whether it is there; if it is, check its id, %q, and if not, strike it from the file\n", r.Name, r.Type, r.ID)
+		name := ""
+		if r.Called != "" {
+			name = ", called " + r.Called
+		}
+		fmt.Fprintf(notes, "recover: %s (%s%s): if it is there, give its id in the file (now %q); if not, strike it\n", r.Name, r.Type, name, r.ID)
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")

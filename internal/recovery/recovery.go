@@ -24,7 +24,8 @@ type Resource struct {
 	Parent   string `json:"parent,omitempty"`
 	Provider string `json:"provider,omitempty"`
 
-	URN string `json:"-"`
+	URN    string `json:"-"`
+	Called string `json:"-"` // the name that the cloud was given, to look for it by; empty if it has none
 }
 
 // Pending is the import file for the creates that are pending in what `pulumi stack export` printed.
@@ -60,42 +61,52 @@ func Pending(export []byte) (File, error) {
 		return name
 	}
 	for _, operation := range state.Deployment.Pending {
-		if operation.Type != "creating" {
-			continue // refresh sees to updates and deletes
-		}
 		r := operation.Resource
+		if operation.Type != "creating" || strings.HasPrefix(r.Type, "pulumi:") {
+			continue // refresh sees to updates and deletes, and a provider is nothing in a cloud
+		}
 		provider := r.Provider
 		if i := strings.LastIndex(provider, "::"); i >= 0 {
 			provider = provider[:i]
 		}
 		file.Resources = append(file.Resources, Resource{
-			Type: r.Type, Name: nameOf(r.URN), ID: guess(r.Type, r.Inputs), Parent: refer(r.Parent), Provider: refer(provider), URN: r.URN,
+			Type: r.Type, Name: nameOf(r.URN), ID: guess(r.Type, r.Inputs), Parent: refer(r.Parent), Provider: refer(provider), URN: r.URN, Called: called(r.Inputs),
 		})
 	}
 	return file, errors.Join(faults...)
 }
 
-// guess is the id of a resource that is called by its name; empty for others.
-func guess(kind string, inputs map[string]any) string {
-	text := func(key string) string {
-		s, _ := inputs[key].(string)
-		return s
+// called is the name among a resource's inputs.
+func called(inputs map[string]any) string {
+	if metadata, ok := inputs["metadata"].(map[string]any); ok { // of Kubernetes
+		inputs = metadata
 	}
-	switch {
-	case strings.HasPrefix(kind, "kubernetes:"):
-		metadata, _ := inputs["metadata"].(map[string]any)
-		name, _ := metadata["name"].(string)
-		if namespace, ok := metadata["namespace"].(string); ok {
-			return namespace + "/" + name
+	for _, key := range []string{"name", "bucket"} {
+		if name, ok := inputs[key].(string); ok {
+			return name
 		}
-		return name
-	case kind == "aws:s3/bucketV2:BucketV2":
-		return text("bucket")
-	case kind == "aws:iam/role:Role", kind == "aws:eks/cluster:Cluster", kind == "aws:ecr/repository:Repository",
-		kind == "aws:cloudwatch/logGroup:LogGroup", kind == "aws:resourcegroups/group:Group":
-		return text("name")
 	}
 	return ""
+}
+
+// guess is the id of a resource that goes by its name; empty for others.
+func guess(kind string, inputs map[string]any) string {
+	switch kind {
+	case "aws:iam/role:Role", "aws:eks/cluster:Cluster", "aws:ecr/repository:Repository",
+		"aws:cloudwatch/logGroup:LogGroup", "aws:resourcegroups/group:Group":
+		return called(inputs)
+	}
+	switch {
+	case strings.HasPrefix(kind, "aws:s3/bucket") && !strings.HasPrefix(kind, "aws:s3/bucketObject"): // what belongs to a bucket goes by its name too
+		return called(inputs)
+	case !strings.HasPrefix(kind, "kubernetes:"):
+		return ""
+	}
+	metadata, _ := inputs["metadata"].(map[string]any)
+	if namespace, ok := metadata["namespace"].(string); ok {
+		return namespace + "/" + called(inputs)
+	}
+	return called(inputs)
 }
 
 func nameOf(urn string) string { return urn[strings.LastIndex(urn, "::")+2:] }

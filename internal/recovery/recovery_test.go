@@ -17,6 +17,7 @@ const export = `{"version": 3, "deployment": {"pending_operations": [
   {"type": "creating", "resource": {
     "urn": "urn:pulumi:dev::llm-platform::kubernetes:core/v1:Service::training-service", "type": "kubernetes:core/v1:Service",
     "inputs": {"metadata": {"name": "train-1", "namespace": "training"}}}},
+  {"type": "creating", "resource": {"urn": "urn:pulumi:dev::llm-platform::pulumi:providers:github::git-github", "type": "pulumi:providers:github"}},
   {"type": "updating", "resource": {"urn": "urn:pulumi:dev::llm-platform::aws:eks/nodeGroup:NodeGroup::pool-gpu", "type": "aws:eks/nodeGroup:NodeGroup"}}
 ]}}`
 
@@ -32,10 +33,10 @@ func TestPending(t *testing.T) {
 		},
 		Resources: []Resource{
 			{Type: "aws:s3/bucketV2:BucketV2", Name: "storage-dataset", ID: "data-1234567", Parent: "storage", Provider: "org-training",
-				URN: "urn:pulumi:dev::llm-platform::llm:platform:Storage$aws:s3/bucketV2:BucketV2::storage-dataset"},
+				URN: "urn:pulumi:dev::llm-platform::llm:platform:Storage$aws:s3/bucketV2:BucketV2::storage-dataset", Called: "data-1234567"},
 			{Type: "aws:ec2/vpc:Vpc", Name: "network-vpc", URN: "urn:pulumi:dev::llm-platform::aws:ec2/vpc:Vpc::network-vpc"},
 			{Type: "kubernetes:core/v1:Service", Name: "training-service", ID: "training/train-1",
-				URN: "urn:pulumi:dev::llm-platform::kubernetes:core/v1:Service::training-service"},
+				URN: "urn:pulumi:dev::llm-platform::kubernetes:core/v1:Service::training-service", Called: "train-1"},
 		},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -103,10 +103,17 @@ func (r *reader) equal(what string, got, want any) {
 	}
 }
 
+func bucketClient(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.UsePathStyle = true // an emulator's host name has no subdomains
+		o.DisableLogOutputChecksumValidationSkipped = true
+	})
+}
+
 // buckets reads every bucket of the stack and what keeps it private. It returns their number.
 func (r *reader) buckets(prefix string) int {
 	r.t.Helper()
-	ctx, client := r.t.Context(), s3.NewFromConfig(r.account, func(o *s3.Options) { o.UsePathStyle = true })
+	ctx, client := r.t.Context(), bucketClient(r.account)
 	seen := 0
 	for _, bucket := range need(client.ListBuckets(ctx, &s3.ListBucketsInput{}))(r.t).Buckets {
 		name := bucket.Name
@@ -167,7 +174,7 @@ func denies(t *testing.T, document, key string) bool {
 func (r *reader) object(url string) string {
 	r.t.Helper()
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
-	client := s3.NewFromConfig(r.account, func(o *s3.Options) { o.UsePathStyle = true })
+	client := bucketClient(r.account)
 	answer := need(client.GetObject(r.t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key}))(r.t)
 	defer answer.Body.Close()
 	return string(need(io.ReadAll(answer.Body))(r.t))
@@ -336,7 +343,7 @@ func (r *reader) left() []string {
 	r.t.Helper()
 	ctx, compute := r.t.Context(), ec2.NewFromConfig(r.account)
 	var all []string
-	for _, bucket := range need(s3.NewFromConfig(r.account, func(o *s3.Options) { o.UsePathStyle = true }).ListBuckets(ctx, &s3.ListBucketsInput{}))(r.t).Buckets {
+	for _, bucket := range need(bucketClient(r.account).ListBuckets(ctx, &s3.ListBucketsInput{}))(r.t).Buckets {
 		all = append(all, "bucket "+*bucket.Name)
 	}
 	for _, vpc := range need(compute.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}))(r.t).Vpcs {

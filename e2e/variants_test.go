@@ -290,7 +290,7 @@ func copies(n int) map[string]any {
 
 // makeSource makes a bucket that no stack made, with n objects.
 func makeSource(t *testing.T, name string, n int) {
-	client := s3.NewFromConfig(need(management(t.Context()))(t), func(o *s3.Options) { o.UsePathStyle = true })
+	client := bucketClient(need(management(t.Context()))(t))
 	need(client.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region},
 	}))(t)

@@ -27,9 +27,9 @@ lint:
 	cd tools/lint && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	.build/bin/staticcheck ./...
 
-# What `make test` tries at some steps, here at every one: a create refused, the engine killed. Takes an hour or two.
+# What `make test` tries at some steps, here at every one: a change refused, the engine killed. Takes an hour.
 test-failure: tools
-	@go test -count=1 -timeout 240m -v -run 'TestCreatesFail|TestKilledAt' ./cmd/local -every 1 > .build/test-failure.log 2>&1; \
+	@go test -count=1 -timeout 240m -v -run 'TestCreatesFail|TestDeletesFail|TestKilledAt' ./cmd/local -every 1 > .build/test-failure.log 2>&1; \
 	  status=$$?; grep -E '^ *\| |_test.go:|^(ok|FAIL)' .build/test-failure.log; exit $$status
 
 # Who may do what, judged by an evaluator that is not ours. Needs Node 20, and downloads three packages the first time.

@@ -181,13 +181,14 @@ func audit(t *testing.T, cloud *simcloud.Cloud, w *local.Workspace) (lost, doubl
 func TestCreatesFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		error, do string
+		every     int
 		delay     time.Duration
 	}{
-		"denied":    {"AccessDeniedException: refused once", "The identity lacks the right", 0},
-		"throttled": {"ThrottlingException: Rate exceeded", "wait a few minutes", 20 * time.Millisecond},
+		"denied":    {"AccessDeniedException: refused once", "The identity lacks the right", 1, 0}, // several a run: quick
+		"throttled": {"ThrottlingException: Rate exceeded", "wait a few minutes", *every, 20 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wound := &injury{op: "create", error: c.error, delay: c.delay, every: *every, seen: map[string]bool{}}
+			wound := &injury{op: "create", error: c.error, delay: c.delay, every: c.every, seen: map[string]bool{}}
 			cloud, w := localtest.Open(t, program, "dev", func(c *simcloud.Cloud) { c.OnCall = wound.call })
 			var n tally
 			for {
@@ -234,6 +235,47 @@ func explained(t *testing.T, call simcloud.Call, message string, wanted ...strin
 			t.Errorf("%s: the error does not say %q: %s", call.Name, want, message)
 		}
 	}
+}
+
+// A destroy of which deletes are refused, each once: the error says what, and the next destroy goes on.
+func TestDeletesFail(t *testing.T) {
+	wound := &injury{op: "delete", error: "DependencyViolation: in use", every: *every, seen: map[string]bool{}}
+	cloud, w := localtest.Open(t, program, "dev", func(c *simcloud.Cloud) { c.OnCall = wound.call })
+	localtest.Run(t, w, "up")
+	var n tally
+	for {
+		struck, err := wound.run(w, "destroy")
+		if len(struck) == 0 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		for _, call := range struck {
+			if err == nil || !strings.Contains(err.Error(), call.Name) || !strings.Contains(err.Error(), wound.error) || strings.Contains(err.Error(), "hook") {
+				t.Errorf("the delete of %s was refused, and the error is %v", call.Name, err)
+			}
+		}
+		n.tried += len(struck)
+		n.converged += len(struck)
+	}
+	n.lost = len(leftovers(t, cloud))
+	n.print(t)
+}
+
+// leftovers are what a destroy should not have left.
+func leftovers(t *testing.T, cloud *simcloud.Cloud) []string {
+	t.Helper()
+	var left []string
+	for _, r := range cloud.Resources() {
+		if !strings.HasPrefix(r.Type, "aws:organizations/") || strings.Contains(strings.ToLower(r.Type), "policy") {
+			left = append(left, r.Type+" "+r.Name)
+		}
+	}
+	if len(left) > 0 {
+		t.Errorf("destroy left %q", left)
+	}
+	return left
 }
 
 // finish audits what a series of failures has left.
@@ -303,12 +345,7 @@ func TestKilledAtDelete(t *testing.T) {
 				}
 				n.converged++
 			}
-			for _, r := range cloud.Resources() {
-				if !strings.HasPrefix(r.Type, "aws:organizations/") || strings.Contains(strings.ToLower(r.Type), "policy") {
-					n.lost++
-					t.Errorf("destroy left %s %s", r.Type, r.Name)
-				}
-			}
+			n.lost = len(leftovers(t, cloud))
 			n.print(t)
 		})
 	}

@@ -68,8 +68,10 @@ func missing() []string {
 			faults = append(faults, fmt.Sprintf("provider plugin %s: neither on PATH nor downloaded (pulumi plugin ls)", name))
 		}
 	}
-	if _, err := exec.LookPath("kubectl"); err != nil {
-		faults = append(faults, "kubectl: not on PATH")
+	for _, command := range []string{"kubectl", "aws"} { // kubeconfigs of EKS call the latter
+		if _, err := exec.LookPath(command); err != nil {
+			faults = append(faults, command+": not on PATH")
+		}
 	}
 	if len(faults) > 0 {
 		return faults

@@ -9,6 +9,7 @@ import (
 	"llm-platform/internal/local"
 	"llm-platform/internal/local/localtest"
 	"llm-platform/internal/simcloud"
+	"llm-platform/internal/stackfile"
 )
 
 // A run that has started is never touched; an edit of what it is replaces the run's own
@@ -103,7 +104,11 @@ func TestLifeOfTraining(t *testing.T) {
 			t.Errorf("output %s is %v while nothing runs", output, ended.Outputs[output])
 		}
 	}
-	set(t, w, "training", map[string]any{"mode": "job"})
+	shipped, err := stackfile.Own(program, "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, w, "training", shipped["training"])
 	again := edit("the first run", "", "update kubernetes:core/v1:ResourceQuota training-quota", "delete kubernetes:core/v1:Secret training-secret")
 	if again != first {
 		t.Errorf("the run is %s, and was %s with the same settings", again, first)

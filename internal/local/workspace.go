@@ -1,5 +1,6 @@
 // Package local runs a Pulumi program with the real engine against nothing real: a throwaway backend, no
-// plugin, no network, and an environment from which nothing of the user's reaches the engine.
+// plugin (but those that Options name), no network, and an environment from which nothing of the user's reaches
+// the engine.
 package local
 
 import (

@@ -2,8 +2,9 @@
 export GOFLAGS += -trimpath
 
 STACK ?= dev
+EVERY ?= 1
 
-.PHONY: preview up tools test lint test-failure test-policy test-cluster test-training e2e
+.PHONY: preview up tools test lint test-failure test-policy manifests test-cluster test-training e2e
 
 # What a `pulumi preview` would show, on the real engine and a simulated cloud.
 preview:
@@ -27,9 +28,10 @@ lint:
 	cd tools/lint && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	.build/bin/staticcheck ./...
 
-# What `make test` tries at some steps, here at every one: a change refused, the engine killed. Takes an hour.
+# What `make test` tries at some steps, here at every one: a change refused, the engine killed. Takes an hour;
+# with EVERY=40 ten minutes, for every 40th step.
 test-failure: tools
-	@go test -count=1 -timeout 240m -v -run 'TestCreatesFail|TestDeletesFail|TestKilledAt' ./cmd/local -every 1 > .build/test-failure.log 2>&1; \
+	@go test -count=1 -timeout 240m -v -run 'TestCreatesFail|TestDeletesFail|TestKilledAt' ./cmd/local -every $(EVERY) > .build/test-failure.log 2>&1; \
 	  status=$$?; grep -E '^ *\| |_test.go:|^(ok|FAIL)' .build/test-failure.log; exit $$status
 
 # Who may do what, judged by an evaluator that is not ours. Needs Node 20, and downloads three packages the first time.
@@ -40,16 +42,18 @@ test/policy/node_modules/.package-lock.json: test/policy/package-lock.json
 	cd test/policy && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# What the program registers with Kubernetes, for the two that follow.
+manifests:
+	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
+
 # The training Job on a real Kubernetes control plane, as the program registers it. The first build takes a
 # quarter of an hour on two cores.
-test-cluster:
-	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
+test-cluster: manifests
 	cd test/cluster && MANIFESTS=$(CURDIR)/.build/manifests GOFLAGS=-buildvcs=false go test -count=1 -v -timeout 30m .
 
 # The training script, on CPUs and a local S3, started as the program registers the Job. Installs PyTorch, some
 # 3 GB, the first time.
-test-training:
-	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
+test-training: manifests
 	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh
 
 # The program with real provider plugins against local stand-ins for the clouds; e2e/README.md says what it needs.

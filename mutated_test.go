@@ -46,22 +46,13 @@ func leavesOf(tree map[string]any, prefix string) []string {
 	return paths
 }
 
-func valueAt(tree map[string]any, path string) any {
-	var value any = tree
-	for _, step := range strings.Split(path, ".") {
-		object, _ := value.(map[string]any)
-		value = object[step]
-	}
-	return value
-}
-
 // mutate changes one leaf as people do who err: in its name, its type, its range, or by leaving it out.
 func mutate(random *rand.Rand, tree map[string]any) mutation {
 	paths := leavesOf(tree, "")
 	// What is to be copied may be in the bucket or not: that is looked up, not checked.
 	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "storage.copies.sample.source" })
 	path := paths[random.IntN(len(paths))]
-	value := valueAt(tree, path)
+	value := stackfile.Get(tree, path)
 	cut := strings.LastIndex(path, ".")
 	parent, name := path[:cut+1], path[cut+1:]
 	other := func(choices ...any) any { return choices[random.IntN(len(choices))] }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"llm-platform/internal/local"
 	"llm-platform/internal/local/localtest"
@@ -80,8 +77,7 @@ func (v variant) live(t *testing.T, rows *table) {
 		set(t, w, v.prepare(t))
 	}
 	for path, value := range v.secrets {
-		stack := w.Stack()
-		if err := stack.SetConfigWithOptions(context.Background(), path, auto.ConfigValue{Value: value, Secret: true}, &auto.ConfigOptions{Path: true}); err != nil {
+		if err := w.SetSecret(t.Context(), path, value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +177,7 @@ func exactly(t *testing.T, what string, r local.Result, want []string) {
 		before, after, any := strings.Cut(want, "*")
 		return got == want || any && strings.HasPrefix(got, before) && strings.HasSuffix(got, after)
 	}
-	if got := changed(r); !slices.EqualFunc(got, want, same) {
+	if got := localtest.Changed(r); !slices.EqualFunc(got, want, same) {
 		t.Errorf("%s changed:\n  %s\nbut should have changed:\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }

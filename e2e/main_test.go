@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -141,14 +140,4 @@ func open(t *testing.T, name, stack string, extra map[string]string) *local.Work
 		}
 	})
 	return w
-}
-
-// changed is what a run changed, one "operation type name" each, sorted.
-func changed(r local.Result) []string {
-	var all []string
-	for _, c := range r.Changed() {
-		all = append(all, c.String())
-	}
-	slices.Sort(all)
-	return all
 }

@@ -1,14 +1,11 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -18,6 +15,7 @@ import (
 
 	"llm-platform/internal/run"
 	"llm-platform/internal/simcloud"
+	"llm-platform/internal/stackfile"
 )
 
 const (
@@ -171,7 +169,7 @@ func variants(t *testing.T) []variant {
 			read: func(r *reader) {
 				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
 				r.equal("no Job", r.output("jobName"), "")
-				r.equal("namespace: Pod Security", at(r.kubectl("namespace", "training"), "metadata.labels").(map[string]any)["pod-security.kubernetes.io/enforce"], "restricted")
+				r.equal("namespace: Pod Security", stackfile.Get(r.kubectl("namespace", "training"), "metadata.labels").(map[string]any)["pod-security.kubernetes.io/enforce"], "restricted")
 			},
 			edits: []edit{
 				{"retention changed", map[string]any{"storage.logDays": 60}, []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}},
@@ -299,24 +297,6 @@ func makeSource(t *testing.T, name string, n int) {
 	}
 }
 
-// makeBranch makes a branch that no stack made, where main is.
-func makeBranch(t *testing.T, name string) {
-	r := &reader{t: t}
-	main, ok := r.github("git/ref/heads/main")
-	if !ok {
-		t.Fatalf("repository %s has no branch main", repository())
-	}
-	url := strings.TrimSuffix(os.Getenv("GITHUB_BASE_URL"), "/") + "/repos/" + repository() + "/git/refs"
-	body := fmt.Sprintf(`{"ref": "refs/heads/%s", "sha": "%s"}`, name, at(main, "object.sha"))
-	request := need(http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewBufferString(body)))(t)
-	request.Header.Set("Authorization", "token "+os.Getenv("GITHUB_TOKEN"))
-	response := need(http.DefaultClient.Do(request))(t)
-	response.Body.Close()
-	if response.StatusCode != http.StatusCreated {
-		t.Fatalf("POST %s: %s", url, response.Status)
-	}
-}
-
 // simulatedGitLab starts GitLab's provider alone of the simulated cloud, and is what leads the engine there.
 func simulatedGitLab(t *testing.T) map[string]string {
 	cloud := simcloud.New()
@@ -332,26 +312,6 @@ func simulatedGitLab(t *testing.T) map[string]string {
 	}
 	t.Fatal("the simulated cloud has no GitLab")
 	return nil
-}
-
-// running waits until every pod of the Job runs.
-func (r *reader) running() {
-	r.t.Helper()
-	var phases []string
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
-		phases = nil
-		pods, _ := r.kubectl("pods", "-n", "training", "-l", "batch.kubernetes.io/job-name="+r.output("jobName"))["items"].([]any)
-		ready := len(pods) > 0
-		for _, pod := range pods {
-			phase := fmt.Sprint(at(pod.(map[string]any), "status.phase"))
-			phases = append(phases, phase)
-			ready = ready && phase == "Running"
-		}
-		if ready {
-			return
-		}
-	}
-	r.t.Errorf("the Job's pods do not run: %v", phases)
 }
 
 // accountsByID are the accounts that the first variant's destroy left, as a user brings them back.

@@ -76,6 +76,26 @@ func (i *injury) run(w *local.Workspace, verb string) ([]simcloud.Call, error) {
 	return i.struck, err
 }
 
+// series runs the verb again and again, with the injury in each run, until it strikes nowhere any more. between is
+// what comes before the next run.
+func (i *injury) series(t *testing.T, w *local.Workspace, verb string, between func([]simcloud.Call, error)) tally {
+	t.Helper()
+	var n tally
+	for {
+		struck, err := i.run(w, verb)
+		if len(struck) == 0 && err != nil {
+			t.Errorf("%s after %d failures: %v", verb, n.tried, err)
+			return n
+		}
+		n.converged = n.tried // this run has gone on, to its end or to the next failure
+		if len(struck) == 0 {
+			return n
+		}
+		n.tried += len(struck)
+		between(struck, err)
+	}
+}
+
 // tally is a line of the table that these tests print: how many steps failed, after how many of these the next run
 // went on to its end or to the next failure, and what was then lost (made, but not known to the state) or doubled.
 type tally struct{ tried, converged, lost, doubled int }
@@ -133,38 +153,34 @@ func recovers(t *testing.T, cloud *simcloud.Cloud, w *local.Workspace) {
 	}
 }
 
-// state is what these tests read of a state file.
-type state struct {
-	Resources []struct {
-		URN    string `json:"urn"`
-		Type   string `json:"type"`
-		Custom bool   `json:"custom"`
-	} `json:"resources"`
-}
-
-func stateOf(t *testing.T, w *local.Workspace) state {
+// known are the URNs in the state.
+func known(t *testing.T, w *local.Workspace) map[string]bool {
 	t.Helper()
 	text, err := w.State()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file struct {
-		Checkpoint struct{ Latest state }
+		Checkpoint struct {
+			Latest struct {
+				Resources []struct{ URN string }
+			}
+		}
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	return file.Checkpoint.Latest
+	urns := map[string]bool{}
+	for _, r := range file.Checkpoint.Latest.Resources {
+		urns[r.URN] = true
+	}
+	return urns
 }
 
-// audit counts what the cloud has and the state does not know, and what it has twice.
+// audit finds what the cloud has and the state does not know, and what it has twice.
 func audit(t *testing.T, cloud *simcloud.Cloud, w *local.Workspace) (lost, doubled []string) {
 	t.Helper()
-	known := map[string]bool{}
-	for _, r := range stateOf(t, w).Resources {
-		known[r.URN] = true
-	}
-	made := map[string]int{}
+	known, made := known(t, w), map[string]int{}
 	for _, r := range cloud.Resources() {
 		if made[r.URN]++; made[r.URN] == 2 {
 			doubled = append(doubled, r.Type+" "+r.Name)
@@ -190,25 +206,14 @@ func TestCreatesFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wound := &injury{op: "create", error: c.error, delay: c.delay, every: c.every, seen: map[string]bool{}}
 			cloud, w := localtest.Open(t, program, "dev", func(c *simcloud.Cloud) { c.OnCall = wound.call })
-			var n tally
-			for {
-				struck, err := wound.run(w, "up")
-				if len(struck) == 0 {
-					if err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
+			wound.series(t, w, "up", func(struck []simcloud.Call, err error) {
 				if err == nil {
 					t.Fatalf("%d creates were refused, but up succeeded", len(struck))
 				}
 				for _, call := range struck {
 					explained(t, call, err.Error(), wound.error, c.do)
 				}
-				n.tried += len(struck)
-				n.converged += len(struck) // or else a later run fails
-			}
-			n.finish(t, cloud, w)
+			}).finish(t, cloud, w)
 		})
 	}
 }
@@ -242,23 +247,13 @@ func TestDeletesFail(t *testing.T) {
 	wound := &injury{op: "delete", error: "DependencyViolation: in use", every: *every, seen: map[string]bool{}}
 	cloud, w := localtest.Open(t, program, "dev", func(c *simcloud.Cloud) { c.OnCall = wound.call })
 	localtest.Run(t, w, "up")
-	var n tally
-	for {
-		struck, err := wound.run(w, "destroy")
-		if len(struck) == 0 {
-			if err != nil {
-				t.Fatal(err)
-			}
-			break
-		}
+	n := wound.series(t, w, "destroy", func(struck []simcloud.Call, err error) {
 		for _, call := range struck {
 			if err == nil || !strings.Contains(err.Error(), call.Name) || !strings.Contains(err.Error(), wound.error) || strings.Contains(err.Error(), "hook") {
 				t.Errorf("the delete of %s was refused, and the error is %v", call.Name, err)
 			}
 		}
-		n.tried += len(struck)
-		n.converged += len(struck)
-	}
+	})
 	n.lost = len(leftovers(t, cloud))
 	n.print(t)
 }
@@ -297,27 +292,18 @@ func TestKilledAtCreate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wound := &injury{op: "create", done: done, every: *every, seen: map[string]bool{}}
 			cloud, w := localtest.Open(t, program, "dev", func(c *simcloud.Cloud) { c.OnCall = wound.call })
-			var n tally
-			for {
-				struck, err := wound.run(w, "up")
-				if len(struck) == 0 {
-					if err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
-				n.tried++
+			kills := 0
+			wound.series(t, w, "up", func([]simcloud.Call, error) {
 				recovers(t, cloud, w)
-				n.converged++
-				if n.tried == 2 { // half made
-					for _, c := range localtest.Run(t, w, "preview").Changed() {
-						if c.Op != "create" {
-							t.Errorf("a preview of what is half made shows %v", c)
-						}
+				if kills++; kills != 2 {
+					return
+				}
+				for _, c := range localtest.Run(t, w, "preview").Changed() { // half made
+					if c.Op != "create" {
+						t.Errorf("a preview of what is half made shows %v", c)
 					}
 				}
-			}
-			n.finish(t, cloud, w)
+			}).finish(t, cloud, w)
 		})
 	}
 }
@@ -329,22 +315,12 @@ func TestKilledAtDelete(t *testing.T) {
 			wound := &injury{op: "delete", done: done, every: *every, seen: map[string]bool{}}
 			cloud, w := localtest.Open(t, program, "dev", func(c *simcloud.Cloud) { c.OnCall = wound.call })
 			localtest.Run(t, w, "up")
-			var n tally
-			for {
-				struck, err := wound.run(w, "destroy")
-				if len(struck) == 0 {
-					if err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
-				n.tried++
+			n := wound.series(t, w, "destroy", func([]simcloud.Call, error) {
 				stack := w.Stack()
 				if err := stack.Cancel(context.Background()); err != nil {
 					t.Fatal(err)
 				}
-				n.converged++
-			}
+			})
 			n.lost = len(leftovers(t, cloud))
 			n.print(t)
 		})

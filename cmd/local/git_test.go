@@ -131,7 +131,7 @@ func TestLifeOfBranch(t *testing.T) {
 			localtest.Fail(t, w, "up")
 			set(t, w, "git.adopt", true)
 			set(t, w, "git.keepBranch", false)
-			if adopted := changed(localtest.Run(t, w, "up")); !slices.Contains(adopted, "import "+host.branch+" git-branch-training/third") {
+			if adopted := localtest.Changed(localtest.Run(t, w, "up")); !slices.Contains(adopted, "import "+host.branch+" git-branch-training/third") {
 				t.Errorf("adoption: %v", adopted)
 			}
 			expect(t, "a second up with an adopted branch", localtest.Run(t, w, "up"))

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"llm-platform/internal/local"
@@ -15,20 +14,10 @@ import (
 
 const program = "../.."
 
-// changed is what a run changed, one "operation type name" each, sorted.
-func changed(r local.Result) []string {
-	var all []string
-	for _, c := range r.Changed() {
-		all = append(all, c.String())
-	}
-	slices.Sort(all)
-	return all
-}
-
 func expect(t *testing.T, what string, r local.Result, want ...string) {
 	t.Helper()
 	slices.Sort(want)
-	if got := changed(r); !slices.Equal(got, want) {
+	if got := localtest.Changed(r); !slices.Equal(got, want) {
 		t.Errorf("%s changed:\n  %s\nbut should have changed:\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
@@ -46,7 +35,7 @@ func TestLifeOfDev(t *testing.T) {
 	}
 
 	up := localtest.Run(t, w, "up")
-	if got, want := changed(up), changed(preview); !slices.Equal(got, want) {
+	if got, want := localtest.Changed(up), localtest.Changed(preview); !slices.Equal(got, want) {
 		t.Errorf("up did not do what the preview showed:\n%v\n%v", got, want)
 	}
 	if bucket, _ := up.Outputs["bucketName"].(string); !strings.HasPrefix(bucket, "llm-platform-dev-storage-dataset-") {
@@ -156,9 +145,7 @@ func set(t *testing.T, w *local.Workspace, path string, value any) {
 // secret changes one path of the stack's file to a secret.
 func secret(t *testing.T, w *local.Workspace, path, value string) {
 	t.Helper()
-	stack := w.Stack()
-	err := stack.SetConfigWithOptions(t.Context(), "llm-platform:"+path, auto.ConfigValue{Value: value, Secret: true}, &auto.ConfigOptions{Path: true})
-	if err != nil {
+	if err := w.SetSecret(t.Context(), "llm-platform:"+path, value); err != nil {
 		t.Fatal(err)
 	}
 }

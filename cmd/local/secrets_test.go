@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -10,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"llm-platform/internal/local/localtest"
 	"llm-platform/internal/settings"
@@ -75,13 +72,10 @@ func TestSecretsStaySecret(t *testing.T) {
 	w.Tee(&printed)
 	set(t, w, "network", nil)
 	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
-	stack := w.Stack()
 	plant := func() {
 		t.Helper()
 		for path, value := range planted {
-			if err := stack.SetConfigWithOptions(context.Background(), path, auto.ConfigValue{Value: value, Secret: true}, &auto.ConfigOptions{Path: true}); err != nil {
-				t.Fatal(err)
-			}
+			secret(t, w, path, value)
 		}
 	}
 	plant()

@@ -86,7 +86,7 @@ func TestLifeOfTraining(t *testing.T) {
 	secret(t, w, "training.secrets.HF_TOKEN", "hf-first")
 	fourth := edit("a secret", third, "create kubernetes:core/v1:Secret training-secret")
 	secret(t, w, "training.secrets.HF_TOKEN", "hf-second")
-	for _, change := range changed(localtest.Run(t, w, "up")) {
+	for _, change := range localtest.Changed(localtest.Run(t, w, "up")) {
 		if !strings.HasSuffix(change, " kubernetes:core/v1:Secret training-secret") {
 			t.Errorf("a renewed secret: %s", change)
 		}

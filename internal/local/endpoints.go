@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -71,13 +70,9 @@ func checkEndpoint(endpoint string) error {
 
 // servers lists the API servers of a kubeconfig file.
 func servers(file string, fault func(string, ...any)) []string {
-	if _, err := os.Stat(file); err != nil {
-		fault("KUBECONFIG: %w", err)
-		return nil
-	}
 	content, err := readYAML(file)
 	if err != nil {
-		fault("KUBECONFIG: %s: %w", file, err)
+		fault("KUBECONFIG: %w", err)
 		return nil
 	}
 	var found []string

@@ -151,10 +151,15 @@ func (w *Workspace) Set(path string, value any) error {
 	return writeYAML(w.settings(), content)
 }
 
+// SetSecret gives a configuration path a secret value, as `pulumi config set --secret --path` does.
+func (w *Workspace) SetSecret(ctx context.Context, path, value string) error {
+	return w.stack.SetConfigWithOptions(ctx, path, auto.ConfigValue{Value: value, Secret: true}, &auto.ConfigOptions{Path: true})
+}
+
 // Tee has what the CLI prints from now on written to out too.
 func (w *Workspace) Tee(out io.Writer) { w.options.Out = io.MultiWriter(w.options.Out, out) }
 
-// Stack is the Automation API's view of the stack, for what Run does not cover: secret configuration, the
+// Stack is the Automation API's view of the stack, for what Run does not cover: the
 // lock that a killed engine leaves, the state's import. Its Export decrypts secrets.
 func (w *Workspace) Stack() auto.Stack { return w.stack }
 

@@ -91,22 +91,23 @@ func called(inputs map[string]any) string {
 
 // guess is the id of a resource that goes by its name; empty for others.
 func guess(kind string, inputs map[string]any) string {
+	name := called(inputs)
 	switch kind {
 	case "aws:iam/role:Role", "aws:eks/cluster:Cluster", "aws:ecr/repository:Repository",
 		"aws:cloudwatch/logGroup:LogGroup", "aws:resourcegroups/group:Group":
-		return called(inputs)
-	}
-	switch {
-	case strings.HasPrefix(kind, "aws:s3/bucket") && !strings.HasPrefix(kind, "aws:s3/bucketObject"): // what belongs to a bucket goes by its name too
-		return called(inputs)
-	case !strings.HasPrefix(kind, "kubernetes:"):
-		return ""
+		return name
 	}
 	metadata, _ := inputs["metadata"].(map[string]any)
-	if namespace, ok := metadata["namespace"].(string); ok {
-		return namespace + "/" + called(inputs)
+	namespace, namespaced := metadata["namespace"].(string)
+	switch {
+	case strings.HasPrefix(kind, "kubernetes:") && namespaced:
+		return namespace + "/" + name
+	case strings.HasPrefix(kind, "kubernetes:"):
+		return name
+	case strings.HasPrefix(kind, "aws:s3/bucket") && !strings.HasPrefix(kind, "aws:s3/bucketObject"): // and what belongs to a bucket
+		return name
 	}
-	return called(inputs)
+	return ""
 }
 
 func nameOf(urn string) string { return urn[strings.LastIndex(urn, "::")+2:] }

@@ -121,6 +121,16 @@ func Set(tree map[string]any, path string, value any) {
 	}
 }
 
+// Get is the value at a path, as "storage.encryption", of objects within objects; nil where there is none.
+func Get(tree map[string]any, path string) any {
+	var value any = tree
+	for _, step := range strings.Split(path, ".") {
+		object, _ := value.(map[string]any)
+		value = object[step]
+	}
+	return value
+}
+
 // Text writes top-level values as the engine does.
 func Text(tree map[string]any) (map[string]string, error) {
 	values := map[string]string{}

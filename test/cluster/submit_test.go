@@ -185,3 +185,15 @@ func failed(t *testing.T, job string) (reason, message string) {
 	})
 	return reason, message
 }
+
+// accepted submits a case, of which the API server must think nothing amiss, and waits until all its ranks run.
+func accepted(t *testing.T, name string, nodes int) (job string, ranks map[int]*corev1.Pod) {
+	t.Helper()
+	plane.warnings.take()
+	job = submit(t, manifests(t, name))
+	ranks = running(t, job, nodes)
+	if warned := plane.warnings.take(); len(warned) > 0 {
+		t.Errorf("the API server warned: %q", warned)
+	}
+	return job, ranks
+}

@@ -22,12 +22,7 @@ import (
 func TestRanks(t *testing.T) {
 	addNodes(t, "m6i.large", 2)
 	addNodes(t, "p5.48xlarge", 5)
-	plane.warnings.take()
-	job := submit(t, manifests(t, "four"))
-	ranks := running(t, job, 4)
-	if warned := plane.warnings.take(); len(warned) > 0 {
-		t.Errorf("the API server warned: %q", warned)
-	}
+	job, ranks := accepted(t, "four", 4)
 	nodes := map[string]bool{}
 	for index := range 4 {
 		pod := ranks[index]
@@ -52,12 +47,7 @@ func TestRanks(t *testing.T) {
 // TestEverythingSet is the same of a run with all that can be set.
 func TestEverythingSet(t *testing.T) {
 	addNodes(t, "p5en.48xlarge", 3)
-	plane.warnings.take()
-	job := submit(t, manifests(t, "full"))
-	ranks := running(t, job, 2)
-	if warned := plane.warnings.take(); len(warned) > 0 {
-		t.Errorf("the API server warned: %q", warned)
-	}
+	_, ranks := accepted(t, "full", 2)
 	checkContract(t, ranks, 2, 8)
 	env := environment(t, ranks[0])
 	for name, want := range map[string]string{"HF_TOKEN": "hf-not-a-token", "NCCL_DEBUG": "INFO", "FI_PROVIDER": "efa", "RESUME_FROM_URI": "s3://checkpoints/runs/train-0123456789/"} {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,16 @@ func Run(t testing.TB, w *local.Workspace, verb string) local.Result {
 		t.Fatalf("%s: the engine told of no step; this test tests nothing", verb)
 	}
 	return result
+}
+
+// Changed is what a run changed, one "operation type name" each, sorted.
+func Changed(r local.Result) []string {
+	var all []string
+	for _, c := range r.Changed() {
+		all = append(all, c.String())
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Fail runs a verb that must fail, and returns what was told and the error's message.

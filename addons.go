@@ -61,7 +61,7 @@ func (b *clusterBuilder) addonsAfterNodes() error {
 		"nodeAgent": map[string]any{"tolerations": everywhere},
 		"dcgmAgent": map[string]any{"tolerations": everywhere},
 	})
-	if err != nil || !b.cfg.Cluster.Insights {
+	if err != nil || !b.cfg.Cluster.ContainerInsights {
 		return err
 	}
 	role, association, err := b.podRole("insights", "What the CloudWatch agent acts as", "amazon-cloudwatch", "cloudwatch-agent")

@@ -33,7 +33,7 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 		return nil, err
 	}
 	roleOptions := []pulumi.ResourceOption{pulumi.Parent(ci)}
-	if cfg.CI.MakeProvider {
+	if cfg.CI.CreateProvider {
 		// AWS knows the certificates of GitHub by itself, and asks for no thumbprint.
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
 		provider, err := iam.NewOpenIdConnectProvider(ctx, name+"-github", &iam.OpenIdConnectProviderArgs{
@@ -65,8 +65,8 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 				Partition: partition,
 				Account:   args[0].(string),
 				Prefix:    fmt.Sprintf("%s-%s-", ctx.Project(), cfg.Stack), // as Pulumi.yaml's autonaming makes them
-				State:     cfg.CI.State,
-				StateKey:  cfg.CI.StateKey,
+				State:     cfg.CI.StateBucketARN,
+				StateKey:  cfg.CI.StateKMSKeyARN,
 			}, args[1].([]string)).JSON()
 		}).(pulumi.StringOutput)
 		_, err = iam.NewRolePolicy(ctx, name+"-"+purpose+"-policy", &iam.RolePolicyArgs{
@@ -84,7 +84,7 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 	}
 	var err error
 	ci.DeployRoleARN, err = role("deploy", "What deploys from GitHub", cfg.CI.DeploySubject(), ids, func(access policy.CI, accounts []string) policy.Document {
-		access.Roles = slices.Clone(cfg.CI.DeployRoles)
+		access.Roles = slices.Clone(cfg.CI.DeployAssumeRoles)
 		if cfg.Organization.RoleName == "" {
 			return access.Deploy()
 		}
@@ -97,7 +97,7 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 		return nil, err
 	}
 	ci.PreviewRoleARN, err = role("preview", "What previews pull requests from GitHub, and only reads", cfg.CI.PreviewSubject(), nil, func(access policy.CI, _ []string) policy.Document {
-		access.Roles = cfg.CI.PreviewRoles
+		access.Roles = cfg.CI.PreviewAssumeRoles
 		return access.Preview()
 	})
 	if err != nil {

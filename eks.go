@@ -251,7 +251,7 @@ func (b *clusterBuilder) access() error {
 		entry := b.cfg.Cluster.Access[name]
 		permission := "AmazonEKSClusterAdminPolicy"
 		scope := awseks.AccessPolicyAssociationAccessScopeArgs{Type: pulumi.String("cluster")}
-		if entry.As == settings.Scientist {
+		if entry.Role == settings.Scientist {
 			permission = "AmazonEKSEditPolicy"
 			scope = awseks.AccessPolicyAssociationAccessScopeArgs{
 				Type:       pulumi.String("namespace"),

@@ -29,7 +29,7 @@ type GitBranch struct {
 func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
 	none := pulumi.String("").ToStringOutput()
 	git := &GitBranch{Name: none, URL: none, Commit: none}
-	if cfg.Git.Mode == settings.NoGit {
+	if cfg.Git.Provider == settings.NoGit {
 		return git, nil
 	}
 	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, git, opts...); err != nil {
@@ -38,7 +38,7 @@ func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scrip
 	files := append(runs.Scripts{}, scripts...)
 	files = append(files, runs.Script{Path: runs.SumsFile, Content: scripts.Sums()})
 	deliver := git.toGitHub
-	if cfg.Git.Mode == settings.GitLab {
+	if cfg.Git.Provider == settings.GitLab {
 		deliver = git.toGitLab
 	}
 	if err := deliver(ctx, name, cfg, files); err != nil {

@@ -18,7 +18,7 @@ func TestFilesOfBranch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mode := range []string{"github", "gitlab"} {
-		g := runWith(t, map[string]any{"git.mode": mode})
+		g := runWith(t, map[string]any{"git.provider": mode})
 		const branch = "git-branch-training/dev"
 		before := branch
 		for _, script := range append(scripts, runs.Script{Path: runs.SumsFile}) {
@@ -35,7 +35,7 @@ func TestFilesOfBranch(t *testing.T) {
 			before = file.name
 		}
 		for _, adopt := range []bool{false, true} {
-			g, err := run(t, "dev", map[string]any{"git.mode": mode, "git.adopt": adopt, "git.keepBranch": false}, func(string) (resource.PropertyMap, error) {
+			g, err := run(t, "dev", map[string]any{"git.provider": mode, "git.adopt": adopt, "git.keepBranch": false}, func(string) (resource.PropertyMap, error) {
 				return resource.PropertyMap{"defaultBranch": resource.NewProperty("main")}, nil
 			})
 			if err != nil {

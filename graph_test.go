@@ -163,7 +163,7 @@ func run(t *testing.T, stack string, set map[string]any, answer func(string) (re
 		t.Fatal(err)
 	}
 	if _, others := set["cluster.pools"]; others { // than the shipped run asks for
-		stackfile.Set(tree, "training.mode", "none")
+		stackfile.Set(tree, "training.enabled", false)
 	}
 	for path, value := range set {
 		stackfile.Set(tree, path, value)

@@ -86,11 +86,11 @@ type guardrailTarget struct {
 // guardrailTargets is what to attach guardrails to, sorted by name.
 func guardrailTargets(cfg settings.Settings, org *Organization) []guardrailTarget {
 	var targets []guardrailTarget
-	for _, unit := range cfg.Organization.Units {
+	for _, unit := range cfg.Organization.OrganizationalUnits {
 		targets = append(targets, guardrailTarget{"unit-" + unit, org.Management.Units[unit]})
 	}
 	for _, account := range org.Accounts {
-		if slices.Contains(cfg.Organization.Units, cfg.Organization.Accounts[account.Name].Unit) {
+		if slices.Contains(cfg.Organization.OrganizationalUnits, cfg.Organization.Accounts[account.Name].OrganizationalUnit) {
 			continue
 		}
 		// An account's id may be known from the configuration; the organization's is

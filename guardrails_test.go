@@ -156,7 +156,7 @@ func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
 // Switched off, or without an organization, there are none.
 func TestGuardrailsCanBeLeftOut(t *testing.T) {
 	none := map[string]any{
-		"organization.mode": "none", "organization.units": []any{},
+		"organization.mode": "none", "organization.organizationalUnits": []any{},
 		"organization.accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
 		"budget.monthlyUSD":     map[string]any{"training": 50},
 	}
@@ -272,9 +272,9 @@ func TestCI(t *testing.T) {
 	}
 
 	g, err = run(t, "dev", map[string]any{
-		"organization.mode": "none", "organization.units": []any{}, "organization.roleName": "",
+		"organization.mode": "none", "organization.organizationalUnits": []any{}, "organization.roleName": "",
 		"organization.accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
-		"budget.monthlyUSD":     map[string]any{}, "ci.makeProvider": false,
+		"budget.monthlyUSD":     map[string]any{}, "ci.createProvider": false,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("vpcId", cluster.VPCID)
 	ctx.Export("clusterName", cluster.Name)
 	ctx.Export("kubeconfig", cluster.Kubeconfig)
-	ctx.Export("gpuPools", cluster.poolFacts())
+	ctx.Export("acceleratorPools", cluster.poolFacts())
 	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
 	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
 	ctx.Export("branchName", branch.Name)

@@ -206,7 +206,7 @@ func containers(objects []map[string]any) []map[string]any {
 func trainingObjects(t *testing.T, instanceType string, set map[string]any) []map[string]any {
 	t.Helper()
 	set = maps.Clone(set)
-	set["mode"] = "job"
+	set["enabled"] = true
 	cfg := trainingSettings(t, instanceType, set)
 	machine, err := accelerator.Lookup(instanceType)
 	if err != nil {

@@ -33,8 +33,8 @@ func newNetwork(ctx *pulumi.Context, name string, cfg settings.Settings, account
 	}
 	if given := cfg.Network; given.VPCID != "" {
 		net.VPCID = pulumi.String(given.VPCID).ToStringOutput()
-		net.Private = pulumi.ToStringArray(given.PrivateSubnets)
-		for zone, subnet := range given.GPUSubnets {
+		net.Private = pulumi.ToStringArray(given.PrivateSubnetIDs)
+		for zone, subnet := range given.AcceleratorSubnetIDs {
 			net.GPU[zone] = pulumi.String(subnet)
 		}
 		return net, ctx.RegisterResourceOutputs(net, pulumi.Map{"vpcId": net.VPCID})
@@ -202,7 +202,7 @@ func (b *networkBuilder) private() error {
 		}
 		b.net.Private = append(b.net.Private, subnet.ID())
 	}
-	for i, zone := range b.cfg.Network.GPUZones {
+	for i, zone := range b.cfg.Network.AcceleratorZones {
 		subnet, err := b.subnet("gpu", zone, plan.GPU[i], b.tags("gpu-"+letter(zone)), b.tables[zone])
 		if err != nil {
 			return err
@@ -230,7 +230,7 @@ func (b *networkBuilder) endpoints() error {
 		return fmt.Errorf("S3 endpoint: %w", err)
 	}
 	b.net.ready = append(b.net.ready, gateway)
-	if len(b.cfg.Network.Endpoints) == 0 {
+	if len(b.cfg.Network.InterfaceEndpoints) == 0 {
 		return nil
 	}
 	group, err := ec2.NewSecurityGroup(b.ctx, b.name+"-endpoints", &ec2.SecurityGroupArgs{
@@ -245,7 +245,7 @@ func (b *networkBuilder) endpoints() error {
 	if err != nil {
 		return fmt.Errorf("endpoints' security group: %w", err)
 	}
-	for _, service := range b.cfg.Network.Endpoints {
+	for _, service := range b.cfg.Network.InterfaceEndpoints {
 		endpoint, err := ec2.NewVpcEndpoint(b.ctx, b.name+"-endpoint-"+service, &ec2.VpcEndpointArgs{
 			VpcId:             b.net.VPCID,
 			VpcEndpointType:   pulumi.String("Interface"),

@@ -31,12 +31,12 @@ var graviton = regexp.MustCompile(`^[a-z]+[0-9]+[a-z]*g[a-z]*\.`)
 // coredns and the add-ons find a place, and stays small.
 func (b *clusterBuilder) systemNodes() error {
 	const pool = "system"
-	template, err := b.template(pool, b.cfg.Cluster.SystemType, nodepool.Node{VolumeGB: systemVolumeGB})
+	template, err := b.template(pool, b.cfg.Cluster.SystemInstanceType, nodepool.Node{VolumeGB: systemVolumeGB})
 	if err != nil {
 		return err
 	}
 	image := "AL2023_x86_64_STANDARD"
-	if graviton.MatchString(b.cfg.Cluster.SystemType) {
+	if graviton.MatchString(b.cfg.Cluster.SystemInstanceType) {
 		image = "AL2023_ARM_64_STANDARD"
 	}
 	count := b.cfg.Cluster.SystemNodes

@@ -123,8 +123,8 @@ func (b *orgBuilder) organization() error {
 		Region:      pulumi.String(b.cfg.Region),
 		DefaultTags: aws.ProviderDefaultTagsArgs{Tags: defaultTags(b.ctx, b.cfg)},
 	}
-	if wanted.ManagementAccount != "" {
-		args.AllowedAccountIds = pulumi.ToStringArray([]string{wanted.ManagementAccount})
+	if wanted.ManagementAccountID != "" {
+		args.AllowedAccountIds = pulumi.ToStringArray([]string{wanted.ManagementAccountID})
 	}
 	provider, err := aws.NewProvider(b.ctx, b.name+"-management", args, pulumi.Parent(b.org))
 	if err != nil {
@@ -196,7 +196,7 @@ func (b *orgBuilder) units() error {
 	if b.cfg.Organization.Mode == settings.None {
 		return nil
 	}
-	for _, name := range b.cfg.Organization.Units {
+	for _, name := range b.cfg.Organization.OrganizationalUnits {
 		// Kept, because a unit that holds accounts cannot be deleted, and they stay.
 		unit, err := organizations.NewOrganizationalUnit(b.ctx, b.name+"-unit-"+name, &organizations.OrganizationalUnitArgs{
 			Name:     pulumi.String(name),
@@ -216,10 +216,10 @@ func (b *orgBuilder) units() error {
 // answers ConcurrentModification otherwise.
 func (b *orgBuilder) makeAccount(account *Account, wanted settings.Account, previous *organizations.Account) (*organizations.Account, error) {
 	parent := b.root
-	if unit, ok := b.unit[wanted.Unit]; ok {
+	if unit, ok := b.unit[wanted.OrganizationalUnit]; ok {
 		parent = unit.ID().ToStringOutput()
-	} else if wanted.Unit != "" {
-		parent = pulumi.String(wanted.Unit).ToStringOutput()
+	} else if wanted.OrganizationalUnit != "" {
+		parent = pulumi.String(wanted.OrganizationalUnit).ToStringOutput()
 	}
 	opts := []pulumi.ResourceOption{
 		pulumi.Parent(b.org), b.management, kept(b.cfg, true),
@@ -231,7 +231,7 @@ func (b *orgBuilder) makeAccount(account *Account, wanted settings.Account, prev
 		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{previous}))
 	}
 	made, err := organizations.NewAccount(b.ctx, b.name+"-account-"+account.Name, &organizations.AccountArgs{
-		Name:            pulumi.String(wanted.Title),
+		Name:            pulumi.String(wanted.Name),
 		Email:           pulumi.String(wanted.Email),
 		RoleName:        pulumi.String(b.cfg.Organization.RoleName),
 		ParentId:        parent,

@@ -39,7 +39,7 @@ func newSageMaker(ctx *pulumi.Context, name string, cfg settings.Settings, accou
 
 	document := pulumi.All(
 		account.ID, store.SourceARN, store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN,
-		store.dataKeys(cfg.Storage.SourceKey),
+		store.dataKeys(cfg.Storage.SourceKMSKeyARN),
 	).ApplyT(func(args []any) (string, error) {
 		return policy.SageMaker(policy.Partition(cfg.Region), cfg.Region, args[0].(string), policy.Access{
 			ReadBuckets:  []string{args[1].(string), args[2].(string)},
@@ -54,7 +54,7 @@ func newSageMaker(ctx *pulumi.Context, name string, cfg settings.Settings, accou
 	if err != nil {
 		return nil, fmt.Errorf("permissions: %w", err)
 	}
-	if cfg.SageMaker.Notebook != "" {
+	if cfg.SageMaker.NotebookInstanceType != "" {
 		if studio.NotebookURL, err = newNotebook(ctx, name+"-notebook", cfg.SageMaker, role, store, pulumi.Parent(studio), pulumi.DependsOn([]pulumi.Resource{permissions})); err != nil {
 			return nil, fmt.Errorf("notebook: %w", err)
 		}
@@ -66,10 +66,10 @@ func newSageMaker(ctx *pulumi.Context, name string, cfg settings.Settings, accou
 // encrypted volume. Its platform is left to AWS, which retires old ones.
 func newNotebook(ctx *pulumi.Context, name string, cfg settings.SageMaker, role *iam.Role, store *Storage, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
 	notebook, err := sagemaker.NewNotebookInstance(ctx, name, &sagemaker.NotebookInstanceArgs{
-		InstanceType:         pulumi.String(cfg.Notebook),
+		InstanceType:         pulumi.String(cfg.NotebookInstanceType),
 		RoleArn:              role.Arn,
-		SubnetId:             pulumi.String(cfg.SubnetID),
-		SecurityGroups:       pulumi.ToStringArray(cfg.Groups),
+		SubnetId:             pulumi.String(cfg.NotebookSubnetID),
+		SecurityGroups:       pulumi.ToStringArray(cfg.NotebookSecurityGroupIDs),
 		DirectInternetAccess: pulumi.String("Disabled"),
 		RootAccess:           pulumi.String("Disabled"),
 		VolumeSize:           pulumi.Int(cfg.VolumeGB),

@@ -160,7 +160,7 @@ func (b *storageBuilder) copy(name string, source copySource) error {
 		// Our default tags go with every object; S3 takes them only as a replacement.
 		TaggingDirective: pulumi.String("REPLACE"),
 	}
-	switch owner := b.cfg.Storage.SourceAccount; {
+	switch owner := b.cfg.Storage.SourceAccountID; {
 	case owner != "":
 		args.ExpectedSourceBucketOwner = pulumi.String(owner)
 	case source.sample != nil:
@@ -188,7 +188,7 @@ func (b *storageBuilder) etag(name string, source copySource) pulumi.StringOutpu
 	}
 	return pulumi.All(source.bucket, b.account.Role).ApplyT(func(args []any) (string, error) {
 		bucket, session := args[0].(string), probe.Session{Region: b.cfg.Region, Role: args[1].(string)}
-		object, err := session.Object(b.ctx.Context(), bucket, wanted.Source, b.cfg.Storage.SourceAccount)
+		object, err := session.Object(b.ctx.Context(), bucket, wanted.Source, b.cfg.Storage.SourceAccountID)
 		if err != nil {
 			return "", fmt.Errorf("storage.copies.%s.source: %w", name, err)
 		}

@@ -122,7 +122,7 @@ func TestEncryption(t *testing.T) {
 			t.Errorf("%s is encrypted with %s, want %s", bucket.name, got, want)
 		}
 	}
-	g, err := run(t, "dev", map[string]any{"storage.encryption": "AES256"}, nil)
+	g, err := run(t, "dev", map[string]any{"storage.encryption": "aes256"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

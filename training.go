@@ -35,7 +35,7 @@ func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluste
 		return nil, err
 	}
 	pool, ok := cluster.Pools[cfg.Training.Pool]
-	if !ok && (cfg.Training.Mode != settings.NoTraining || cfg.Training.Smoke) {
+	if !ok && (cfg.Training.Enabled || cfg.Training.Smoke) {
 		return nil, fmt.Errorf("training.pool: the cluster has no pool %q, but %s", cfg.Training.Pool, strings.Join(slices.Sorted(maps.Keys(cluster.Pools)), ", "))
 	}
 	t := &trainingBuilder{ctx: ctx, name: name, cfg: cfg.Training, region: cfg.Region, pool: pool, store: store, branch: branch, scripts: scripts, training: training}
@@ -43,7 +43,7 @@ func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluste
 	if err := t.namespace(); err != nil {
 		return nil, fmt.Errorf("namespace: %w", err)
 	}
-	if cfg.Training.Mode != settings.NoTraining {
+	if cfg.Training.Enabled {
 		if err := t.run(); err != nil {
 			return nil, fmt.Errorf("run: %w", err)
 		}
@@ -184,7 +184,7 @@ func (t *trainingBuilder) identity() runs.Identity {
 		Nodes: t.cfg.Nodes, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, EFA: t.pool.EFA,
 		Dataset: t.cfg.DatasetPrefix, ResumeFrom: t.cfg.ResumeFrom,
 		Retries: t.cfg.Retries, GraceSeconds: t.cfg.GraceSeconds, Queue: t.cfg.Queue,
-		Scripts: t.scripts.Digest(), Counter: t.cfg.Run,
+		Scripts: t.scripts.Digest(), Counter: t.cfg.RunNumber,
 	}
 }
 

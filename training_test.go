@@ -45,7 +45,7 @@ func TestOrderOfRun(t *testing.T) {
 // What is secret in the settings is secret in the state.
 func TestSecretsStaySecret(t *testing.T) {
 	for mode, provider := range map[string]string{"github": "git-github", "gitlab": "git-gitlab"} {
-		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.mode": mode, "git.token": "not a token"})
+		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.provider": mode, "git.token": "not a token"})
 		if token := g.one(t, provider).inputs["token"]; !token.IsSecret() {
 			t.Errorf("%s: the token is %v", mode, token)
 		}

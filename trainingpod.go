@@ -98,7 +98,7 @@ func (t *trainingBuilder) quota() int {
 		return t.cfg.MaxAccelerators
 	}
 	needed := 0
-	if t.cfg.Mode != settings.NoTraining {
+	if t.cfg.Enabled {
 		needed = t.cfg.Nodes * t.pool.Type.Count
 	}
 	if t.cfg.Smoke {
@@ -167,7 +167,7 @@ func (t *trainingBuilder) smoke() error {
 		command = []string{"neuron-ls"}
 	}
 	one := pulumi.StringMap{t.pool.Type.ResourceName(): pulumi.String("1")}
-	name := runs.Identity{Image: t.cfg.Image, Command: command, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, Counter: t.cfg.Run}.Name("smoke")
+	name := runs.Identity{Image: t.cfg.Image, Command: command, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, Counter: t.cfg.RunNumber}.Name("smoke")
 	labels := pulumi.StringMap{"app.kubernetes.io/name": pulumi.String("smoke"), "app.kubernetes.io/managed-by": pulumi.String("pulumi")}
 	metadata := t.metadata(name)
 	metadata.Labels, metadata.Annotations = labels, unawaited()

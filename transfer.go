@@ -44,7 +44,7 @@ func (b *storageBuilder) transferRole() (*iam.Role, *iam.RolePolicy, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("role: %w", err)
 	}
-	document := pulumi.All(b.store.SourceARN, b.store.Dataset.ARN, b.store.dataKeys(b.cfg.Storage.SourceKey)).ApplyT(func(args []any) (string, error) {
+	document := pulumi.All(b.store.SourceARN, b.store.Dataset.ARN, b.store.dataKeys(b.cfg.Storage.SourceKMSKeyARN)).ApplyT(func(args []any) (string, error) {
 		return policy.Document(policy.Access{
 			ReadBuckets:  []string{args[0].(string)},
 			WriteBuckets: []string{args[1].(string)},

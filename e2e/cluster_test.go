@@ -151,7 +151,7 @@ func (r *reader) kubectl(args ...string) map[string]any {
 // job reads the training Job and the scripts that it mounts.
 func (r *reader) job(nodes int, image string) {
 	r.t.Helper()
-	name := r.output("jobName")
+	name := r.output("runName")
 	job := r.kubectl("job", name, "-n", "training")
 	if name == "" || job == nil {
 		r.t.Errorf("no Job %q", name)
@@ -183,7 +183,7 @@ func (r *reader) running() {
 	var phases []string
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
 		phases = nil
-		pods, _ := r.kubectl("pods", "-n", "training", "-l", "batch.kubernetes.io/job-name="+r.output("jobName"))["items"].([]any)
+		pods, _ := r.kubectl("pods", "-n", "training", "-l", "batch.kubernetes.io/job-name="+r.output("runName"))["items"].([]any)
 		ready := len(pods) > 0
 		for _, pod := range pods {
 			phase := fmt.Sprint(stackfile.Get(pod.(map[string]any), "status.phase"))

@@ -163,12 +163,12 @@ func variants(t *testing.T) []variant {
 		{
 			name: "own account", stack: "dev", set: with(git, ownCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
-				"guardrails":   nil, "training.mode": "none", "git.mode": "none",
+				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
 			}),
 			secrets: kubeconfigSecret(t),
 			read: func(r *reader) {
 				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
-				r.equal("no Job", r.output("jobName"), "")
+				r.equal("no Job", r.output("runName"), "")
 				r.equal("namespace: Pod Security", stackfile.Get(r.kubectl("namespace", "training"), "metadata.labels").(map[string]any)["pod-security.kubernetes.io/enforce"], "restricted")
 			},
 			edits: []edit{
@@ -179,7 +179,7 @@ func variants(t *testing.T) []variant {
 		{
 			name: "many copies", stack: "dev", set: with(git, ownCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
-				"guardrails":   nil, "training.mode": "none", "git.mode": "none",
+				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
 				"storage.sourceBucket": "company-corpora", "storage.copies": copies(60),
 			}),
 			secrets: kubeconfigSecret(t),
@@ -207,7 +207,7 @@ func variants(t *testing.T) []variant {
 			name: "gitlab", stack: "dev", set: with(ownCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.image": image,
-				"git.mode": "gitlab", "git.owner": "company/research", "git.repository": "training-scripts",
+				"git.provider": "gitlab", "git.owner": "company/research", "git.repository": "training-scripts",
 			}),
 			secrets: kubeconfigSecret(t),
 			extra:   simulatedGitLab(t),

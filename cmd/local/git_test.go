@@ -52,8 +52,8 @@ func TestLifeOfBranch(t *testing.T) {
 				}
 			})
 			alone(t, w)
-			set(t, w, "git.mode", host.mode)
-			set(t, w, "training.mode", "none")
+			set(t, w, "git.provider", host.mode)
+			set(t, w, "training.enabled", false)
 
 			// on is the files on a branch, and whether there is such a branch.
 			on := func(name string) (files []string, there bool) {

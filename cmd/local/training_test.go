@@ -27,8 +27,8 @@ func TestLifeOfTraining(t *testing.T) {
 	}
 	up := localtest.Run(t, w, "up")
 	first, _ := up.Outputs["runName"].(string)
-	if job := jobOf("up"); job.ID != "training/"+first || up.Outputs["jobName"] != first {
-		t.Errorf("run %s is the Job %s, and the output jobName is %v", first, job.ID, up.Outputs["jobName"])
+	if job := jobOf("up"); job.ID != "training/"+first || up.Outputs["runName"] != first {
+		t.Errorf("run %s is the Job %s, and the output jobName is %v", first, job.ID, up.Outputs["runName"])
 	}
 	expect(t, "a second up", localtest.Run(t, w, "up"))
 	expect(t, "refresh", localtest.Run(t, w, "refresh"))
@@ -96,7 +96,7 @@ func TestLifeOfTraining(t *testing.T) {
 	}
 
 	// Nothing runs, and all else stands ready; then the first run is the first run again.
-	set(t, w, "training.mode", "none")
+	set(t, w, "training.enabled", false)
 	ended := localtest.Run(t, w, "up")
 	expect(t, "no training", ended, append(runObjects("delete", fourth), "update kubernetes:core/v1:ResourceQuota training-quota")...)
 	for _, output := range []string{"runName", "jobName", "runCheckpointUrl", "runArtifactUrl", "smokeName"} {

@@ -57,7 +57,7 @@ func remedies() []remedy {
 		{[]string{"vcpulimitexceeded", "limitexceeded", "limit exceeded", "quota", "servicequota", "toomanybuckets"},
 			"A quota is used up: raise it in the console's Service Quotas, in that account and region."},
 		{[]string{"insufficientinstancecapacity", "insufficient capacity", "insufficientcapacity"},
-			"AWS has no such instance free now: choose another zone (network.gpuZones) or a reservation (cluster.pools.<name>.capacity), or try later."},
+			"AWS has no such instance free now: choose another zone (network.acceleratorZones) or a reservation (cluster.pools.<name>.capacity), or try later."},
 		{[]string{"throttling", "throttled", "rate exceeded", "toomanyrequests", "too many requests", "slowdown", "rate limit", "concurrentmodification"},
 			"It was asked too much at once: wait a few minutes."},
 		{[]string{"accessdenied", "access denied", "unauthorized", "not authorized", "forbidden", "statuscode: 403"},

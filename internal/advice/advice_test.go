@@ -36,7 +36,7 @@ func TestRemedies(t *testing.T) {
 		"POST https://api.github.com/repos/a/b/git/refs: 422 Reference already exists []":                                                                   "interrupted up",
 		"VcpuLimitExceeded: You have requested more vCPU capacity than your current vCPU limit of 0 allows":                                                 "quota",
 		"AddressLimitExceeded: The maximum number of addresses has been reached.":                                                                           "quota",
-		"InsufficientInstanceCapacity: We currently do not have sufficient p5.48xlarge capacity":                                                            "network.gpuZones",
+		"InsufficientInstanceCapacity: We currently do not have sufficient p5.48xlarge capacity":                                                            "network.acceleratorZones",
 		"ThrottlingException: Rate exceeded": "too much",
 		"ConcurrentModificationException: AWS Organizations can't complete your request because it conflicts with another attempt": "too much",
 		"ExpiredToken: The security token included in the request is expired":                                                      "log in",

@@ -7,14 +7,14 @@ import (
 
 // CI is the settings of the roles that GitHub Actions works as.
 type CI struct {
-	Repository   string   `json:"repository"`         // owner/name, or owner@id/name@id; empty: no CI roles
-	Environment  string   `json:"environment"`        // GitHub environment that deploys; default: the stack's name
-	Account      string   `json:"account"`            // name of the account that the roles are in
-	MakeProvider bool     `json:"makeProvider"`       // make the account's OIDC provider; an account has one for GitHub
-	State        string   `json:"stateBucketArn"`     // S3 bucket with Pulumi's state; empty: it is elsewhere
-	StateKey     string   `json:"stateKmsKeyArn"`     // KMS key that encrypts the state or its secrets; empty: none
-	DeployRoles  []string `json:"deployAssumeRoles"`  // ARNs of further roles that the deploy role may assume
-	PreviewRoles []string `json:"previewAssumeRoles"` // ARNs of roles, read-only ones, that the preview role may assume
+	Repository         string   `json:"repository"`         // owner/name, or owner@id/name@id; empty: no CI roles
+	Environment        string   `json:"environment"`        // GitHub environment that deploys; default: the stack's name
+	Account            string   `json:"account"`            // name of the account that the roles are in
+	CreateProvider     bool     `json:"createProvider"`     // make the account's OIDC provider; an account has one for GitHub
+	StateBucketARN     string   `json:"stateBucketArn"`     // S3 bucket with Pulumi's state; empty: it is elsewhere
+	StateKMSKeyARN     string   `json:"stateKmsKeyArn"`     // KMS key that encrypts the state or its secrets; empty: none
+	DeployAssumeRoles  []string `json:"deployAssumeRoles"`  // ARNs of further roles that the deploy role may assume
+	PreviewAssumeRoles []string `json:"previewAssumeRoles"` // ARNs of roles, read-only ones, that the preview role may assume
 }
 
 var (
@@ -38,7 +38,7 @@ func (c *CI) check(f *faults, stack string, organization Organization) {
 		c.Environment = stack
 	}
 	if c.Repository == "" {
-		if c.State != "" || c.StateKey != "" || len(c.DeployRoles)+len(c.PreviewRoles) > 0 {
+		if c.StateBucketARN != "" || c.StateKMSKeyARN != "" || len(c.DeployAssumeRoles)+len(c.PreviewAssumeRoles) > 0 {
 			f.add("ci.repository", "is empty, but other ci keys are set: name the repository, or remove them")
 		}
 		return
@@ -52,20 +52,20 @@ func (c *CI) check(f *faults, stack string, organization Organization) {
 	if !organization.has(c.Account) {
 		f.add("ci.account", "there is no account %q in organization.accounts%s", c.Account, suggest(c.Account, organization.AccountNames()))
 	}
-	if c.State != "" && !bucketARN.MatchString(c.State) {
-		f.add("ci.stateBucketArn", "%q is not a bucket's ARN (arn:…:s3:::name)", c.State)
+	if c.StateBucketARN != "" && !bucketARN.MatchString(c.StateBucketARN) {
+		f.add("ci.stateBucketArn", "%q is not a bucket's ARN (arn:…:s3:::name)", c.StateBucketARN)
 	}
-	if c.StateKey != "" && !keyARN.MatchString(c.StateKey) {
-		f.add("ci.stateKmsKeyArn", "%q is not a key's ARN (arn:…:kms:region:account:key/id)", c.StateKey)
+	if c.StateKMSKeyARN != "" && !keyARN.MatchString(c.StateKMSKeyARN) {
+		f.add("ci.stateKmsKeyArn", "%q is not a key's ARN (arn:…:kms:region:account:key/id)", c.StateKMSKeyARN)
 	}
-	for key, roles := range map[string][]string{"ci.deployAssumeRoles": c.DeployRoles, "ci.previewAssumeRoles": c.PreviewRoles} {
+	for key, roles := range map[string][]string{"ci.deployAssumeRoles": c.DeployAssumeRoles, "ci.previewAssumeRoles": c.PreviewAssumeRoles} {
 		for _, role := range roles {
 			if !roleARN.MatchString(role) {
 				f.add(key, "%q is not a role's ARN (arn:…:iam::account:role/name, no pattern)", role)
 			}
 		}
 	}
-	for _, role := range c.PreviewRoles {
+	for _, role := range c.PreviewAssumeRoles {
 		if organization.RoleName != "" && strings.HasSuffix(role, ":role/"+organization.RoleName) {
 			f.add("ci.previewAssumeRoles", "%s is the role that deploys (organization.roleName), and anyone who opens a pull request would be it: name a read-only role", role)
 		}

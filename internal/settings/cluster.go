@@ -15,7 +15,7 @@ import (
 // Who comes into the cluster, and how far.
 const (
 	Administrator = "administrator" // does everything
-	Pipeline      = "ci"            // the pipeline that runs this program: everything too, since it makes roles and namespaces
+	CIAccess      = "ci"            // the pipeline that runs this program: everything too, since it makes roles and namespaces
 	Scientist     = "scientist"     // works in the training namespace, and sees nothing else
 )
 
@@ -29,17 +29,17 @@ const (
 
 // Cluster is the settings of the EKS cluster: one to make, or one that exists.
 type Cluster struct {
-	Kubeconfig    SecretText                 `json:"kubeconfig"`  // of a cluster that exists; empty: one is made
-	Version       string                     `json:"version"`     // Kubernetes, as 1.36
-	PublicCIDRs   []string                   `json:"publicCidrs"` // who may reach the API from outside the VPC; empty: nobody
-	PublicToAll   bool                       `json:"publicToAll"` // allow 0.0.0.0/0 among them
-	LogDays       int                        `json:"logDays"`     // days that control plane logs are kept
-	Access        map[string]Access          `json:"access"`      // by name
-	SystemType    string                     `json:"systemInstanceType"`
-	SystemNodes   int                        `json:"systemNodes"`
-	Insights      bool                       `json:"containerInsights"` // metrics and logs of nodes, pods and GPUs in CloudWatch
-	InstanceTypes map[string]json.RawMessage `json:"instanceTypes"`     // figures of types that the accelerator table lacks
-	Pools         map[string]Pool            `json:"pools"`             // accelerator pools by name
+	Kubeconfig                    SecretText                 `json:"kubeconfig"`                    // of a cluster that exists; empty: one is made
+	Version                       string                     `json:"version"`                       // Kubernetes, as 1.36
+	PublicCIDRs                   []string                   `json:"publicCidrs"`                   // who may reach the API from outside the VPC; empty: nobody
+	AllowPublicAccessFromAnywhere bool                       `json:"allowPublicAccessFromAnywhere"` // allow 0.0.0.0/0 among them
+	LogDays                       int                        `json:"logDays"`                       // days that control plane logs are kept
+	Access                        map[string]Access          `json:"access"`                        // by name
+	SystemInstanceType            string                     `json:"systemInstanceType"`
+	SystemNodes                   int                        `json:"systemNodes"`
+	ContainerInsights             bool                       `json:"containerInsights"` // metrics and logs of nodes, pods and GPUs in CloudWatch
+	InstanceTypes                 map[string]json.RawMessage `json:"instanceTypes"`     // figures of types that the accelerator table lacks
+	Pools                         map[string]Pool            `json:"pools"`             // accelerator pools by name
 }
 
 // PoolTypes is the instance types of the pools, sorted, each once.
@@ -55,7 +55,7 @@ func (c Cluster) PoolTypes() []string {
 // Access is one IAM principal that may come in.
 type Access struct {
 	Principal string `json:"principal"` // ARN of a role or user
-	As        string `json:"as"`        // Administrator, CI or Scientist
+	Role      string `json:"role"`      // Administrator, CI or Scientist
 }
 
 // Pool is one pool of equal accelerator nodes.
@@ -150,10 +150,10 @@ func (c *Cluster) checkMade(f *faults, o Organization) {
 	c.checkPublic(f)
 	c.checkAccess(f, o)
 	f.between("cluster.systemNodes", c.SystemNodes, 1, 20, "nodes")
-	if !instanceType.MatchString(c.SystemType) {
-		f.add("cluster.systemInstanceType", "%q is not an EC2 instance type, as m6i.large", c.SystemType)
-	} else if _, err := accelerator.Lookup(c.SystemType); err == nil {
-		f.add("cluster.systemInstanceType", "%s has accelerators, which the system's pods leave idle: use one without, as m6i.large", c.SystemType)
+	if !instanceType.MatchString(c.SystemInstanceType) {
+		f.add("cluster.systemInstanceType", "%q is not an EC2 instance type, as m6i.large", c.SystemInstanceType)
+	} else if _, err := accelerator.Lookup(c.SystemInstanceType); err == nil {
+		f.add("cluster.systemInstanceType", "%s has accelerators, which the system's pods leave idle: use one without, as m6i.large", c.SystemInstanceType)
 	}
 }
 
@@ -164,12 +164,12 @@ func (c *Cluster) checkPublic(f *faults) {
 		if slices.Contains(c.PublicCIDRs[:i], network) {
 			f.add(key, "%s is listed twice: name it once", network)
 		}
-		if strings.HasSuffix(network, "/0") && !c.PublicToAll {
-			f.add(key, "%s opens the cluster's API to the whole internet: list your own ranges, or set cluster.publicToAll to true if you mean it", network)
+		if strings.HasSuffix(network, "/0") && !c.AllowPublicAccessFromAnywhere {
+			f.add(key, "%s opens the cluster's API to the whole internet: list your own ranges, or set cluster.allowPublicAccessFromAnywhere to true if you mean it", network)
 		}
 	}
-	if c.PublicToAll && !slices.ContainsFunc(c.PublicCIDRs, func(network string) bool { return strings.HasSuffix(network, "/0") }) {
-		f.add("cluster.publicToAll", "is true, but %s does not list 0.0.0.0/0: list it, or leave this out", key)
+	if c.AllowPublicAccessFromAnywhere && !slices.ContainsFunc(c.PublicCIDRs, func(network string) bool { return strings.HasSuffix(network, "/0") }) {
+		f.add("cluster.allowPublicAccessFromAnywhere", "is true, but %s does not list 0.0.0.0/0: list it, or leave this out", key)
 	}
 }
 
@@ -178,7 +178,7 @@ func (c *Cluster) checkAccess(f *faults, o Organization) {
 	for _, name := range c.AccessNames() {
 		at, entry := "cluster.access."+name, c.Access[name]
 		checkName(f, at, name)
-		f.choice(at+".as", entry.As, Administrator, Pipeline, Scientist)
+		f.choice(at+".role", entry.Role, Administrator, CIAccess, Scientist)
 		switch {
 		case strings.Contains(entry.Principal, ":assumed-role/"):
 			f.add(at+".principal", "%q is a session: give the role's own ARN, arn:aws:iam::…:role/…", entry.Principal)
@@ -343,7 +343,7 @@ func (p *Pool) checkPlace(f *faults, at, region string, n Network) {
 	case *p.PlacementGroup && !p.Type.PlacementGroup:
 		f.add(at+".placementGroup", "%s cannot stand in one: leave this out", p.InstanceType)
 	}
-	available := n.AcceleratorZones()
+	available := n.PoolZones()
 	if len(p.Zones) == 0 && len(available) > 0 {
 		p.Zones = available[:1]
 	} else {
@@ -351,7 +351,7 @@ func (p *Pool) checkPlace(f *faults, at, region string, n Network) {
 	}
 	for _, name := range p.Zones {
 		if !slices.Contains(available, name) {
-			f.add(at+".zones", "%s has no GPU subnet, only %s: add it to network.gpuZones (or network.gpuSubnetIds)", name, strings.Join(available, ", "))
+			f.add(at+".zones", "%s has no GPU subnet, only %s: add it to network.acceleratorZones (or network.acceleratorSubnetIds)", name, strings.Join(available, ", "))
 		}
 	}
 	if len(p.Zones) > 1 {
@@ -373,7 +373,7 @@ func (c *Cluster) checkRoom(f *faults, n Network) {
 	if err != nil {
 		return // told already, by network
 	}
-	for i, zone := range n.GPUZones {
+	for i, zone := range n.AcceleratorZones {
 		wanted, room := 0, cidr.GPUNodes(plan.GPU[i])
 		for _, name := range c.PoolNames() {
 			if pool := c.Pools[name]; slices.Contains(pool.Zones, zone) {
@@ -381,7 +381,7 @@ func (c *Cluster) checkRoom(f *faults, n Network) {
 			}
 		}
 		if wanted > room {
-			f.add("network.cidr", "%s gives the GPU subnet of %s, %s, addresses for %d nodes, and pools there may grow to %d: give a larger range, another zone first in network.gpuZones, or lower maxNodes", n.CIDR, zone, plan.GPU[i], room, wanted)
+			f.add("network.cidr", "%s gives the GPU subnet of %s, %s, addresses for %d nodes, and pools there may grow to %d: give a larger range, another zone first in network.acceleratorZones, or lower maxNodes", n.CIDR, zone, plan.GPU[i], room, wanted)
 		}
 	}
 }

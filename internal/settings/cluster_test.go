@@ -45,9 +45,9 @@ func badClusters() []bad {
 	const subnets = "network.privateSubnetIds"
 	vpc := func(extra object) object {
 		return and(object{
-			"network.vpcId":        "vpc-0123456789abcdef0",
-			subnets:                []any{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
-			"network.gpuSubnetIds": object{"a": "subnet-0123456789abcdef2"},
+			"network.vpcId":                "vpc-0123456789abcdef0",
+			subnets:                        []any{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
+			"network.acceleratorSubnetIds": object{"a": "subnet-0123456789abcdef2"},
 		}, extra)
 	}
 	entry := func(fields object) object { return object{"cluster.access": object{"ops": fields}} }
@@ -65,27 +65,27 @@ func badClusters() []bad {
 		{"zone of elsewhere", object{"network.zones": []any{"a", "b", "eu-west-1a"}}, []string{`network.zones: "eu-west-1a" is not an availability zone of us-west-2`, "as us-west-2a"}},
 		{"zone by number", object{"network.zones": []any{"a", "b", "1"}}, []string{`network.zones: "1" is not an availability zone`}},
 		{"zone twice", object{"network.zones": []any{"a", "us-west-2a", "b"}}, []string{"network.zones: us-west-2a is listed twice"}},
-		{"GPU zone without routes", object{"network.gpuZones": []any{"a", "c"}}, []string{"network.gpuZones: us-west-2c is not in network.zones"}},
-		{"no GPU zone", object{"network.gpuZones": []any{}}, []string{"network.gpuZones: 0 zones: accelerator nodes need one"}},
-		{"unknown NAT", object{"network.nat": "per-zone"}, []string{`network.nat: "per-zone" is not one of single, perZone`, "did you mean perZone?"}},
+		{"GPU zone without routes", object{"network.acceleratorZones": []any{"a", "c"}}, []string{"network.acceleratorZones: us-west-2c is not in network.zones"}},
+		{"no GPU zone", object{"network.acceleratorZones": []any{}}, []string{"network.acceleratorZones: 0 zones: accelerator nodes need one"}},
+		{"unknown NAT", object{"network.nat": "perZone"}, []string{`network.nat: "perZone" is not one of single, per-zone`, "did you mean per-zone?"}},
 		{"unknown endpoint", object{"network.interfaceEndpoints": []any{"ecr-api"}}, []string{`network.interfaceEndpoints: "ecr-api" is not a service`, "did you mean ecr.api?"}},
 		{"endpoint twice", object{"network.interfaceEndpoints": []any{"sts", "sts"}}, []string{"network.interfaceEndpoints: sts is listed twice"}},
 		{"S3 for money", object{"network.interfaceEndpoints": []any{"s3"}}, []string{"s3 has a gateway endpoint", "free"}},
 		{"days that CloudWatch lacks", object{"network.flowLogDays": 8}, []string{"network.flowLogDays: 8 is not a number of days that CloudWatch keeps logs", "5 7 14"}},
 		{"subnets of no VPC", object{subnets: []any{"subnet-0123456789abcdef0"}}, []string{subnets + ": are subnets of an existing VPC"}},
-		{"GPU subnets of no VPC", object{"network.gpuSubnetIds": object{"a": "subnet-0123456789abcdef0"}}, []string{"network.gpuSubnetIds: are subnets of an existing VPC"}},
+		{"GPU subnets of no VPC", object{"network.acceleratorSubnetIds": object{"a": "subnet-0123456789abcdef0"}}, []string{"network.acceleratorSubnetIds: are subnets of an existing VPC"}},
 		{"VPC without subnets", vpc(object{subnets: []any{}}), []string{subnets + ": 0 subnets: EKS needs two"}},
-		{"VPC without GPU subnets", vpc(object{"network.gpuSubnetIds": object{}}), []string{"network.gpuSubnetIds: is empty"}},
+		{"VPC without GPU subnets", vpc(object{"network.acceleratorSubnetIds": object{}}), []string{"network.acceleratorSubnetIds: is empty"}},
 		{"VPC by name", vpc(object{"network.vpcId": "main"}), []string{`network.vpcId: "main" is not a VPC's id`}},
 		{"subnet by name", vpc(object{subnets: []any{"private-a", "subnet-0123456789abcdef1"}}), []string{subnets + `: "private-a" is not a subnet's id`}},
 		{"subnet twice", vpc(object{subnets: []any{"subnet-0123456789abcdef1", "subnet-0123456789abcdef1"}}), []string{subnets + ": subnet-0123456789abcdef1 is listed twice"}},
 		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: go with a VPC to be made"}},
-		{"pool outside the VPC", and(vpc(object{"network.gpuSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{"cluster.pools.gpu.zones: us-west-2a has no GPU subnet, only us-west-2b"}},
+		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{"cluster.pools.gpu.zones: us-west-2a has no GPU subnet, only us-west-2b"}},
 		// Control plane.
 		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: "1.33" is not one of 1.35, 1.36`}},
 		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: "1.36.1"`}},
-		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{"cluster.publicCidrs: 0.0.0.0/0 opens the cluster's API to the whole internet", "cluster.publicToAll"}},
-		{"meant but not said", object{"cluster.publicToAll": true}, []string{"cluster.publicToAll: is true, but cluster.publicCidrs does not list 0.0.0.0/0"}},
+		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{"cluster.publicCidrs: 0.0.0.0/0 opens the cluster's API to the whole internet", "cluster.allowPublicAccessFromAnywhere"}},
+		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: is true, but cluster.publicCidrs does not list 0.0.0.0/0"}},
 		{"address without a length", object{"cluster.publicCidrs": []any{"203.0.113.7"}}, []string{`cluster.publicCidrs: "203.0.113.7" is not a range of addresses`, "/32"}},
 		{"range with a host bit", object{"cluster.publicCidrs": []any{"203.0.113.7/24"}}, []string{"cluster.publicCidrs: 203.0.113.7/24 does not start", "write 203.0.113.0/24"}},
 		{"IPv6", object{"cluster.publicCidrs": []any{"2001:db8::/32"}}, []string{"cluster.publicCidrs: 2001:db8::/32 is IPv6"}},
@@ -94,13 +94,13 @@ func badClusters() []bad {
 		{"system on GPUs", object{"cluster.systemInstanceType": "g5.xlarge"}, []string{"cluster.systemInstanceType: g5.xlarge has accelerators"}},
 		{"system type of nowhere", object{"cluster.systemInstanceType": "large"}, []string{`cluster.systemInstanceType: "large" is not an EC2 instance type`}},
 		// Access.
-		{"session for a role", entry(object{"principal": "arn:aws:sts::123456789012:assumed-role/research/me", "as": "scientist"}), []string{"cluster.access.ops.principal:", "is a session"}},
-		{"account for a role", entry(object{"principal": "123456789012", "as": "scientist"}), []string{`cluster.access.ops.principal: "123456789012" is not the ARN of a role or user`}},
-		{"root", entry(object{"principal": "arn:aws:iam::123456789012:root", "as": "administrator"}), []string{"cluster.access.ops.principal:", "is not the ARN of a role or user"}},
-		{"unknown access", entry(object{"principal": role, "as": "admin"}), []string{`cluster.access.ops.as: "admin" is not one of administrator, ci, scientist`}},
-		{"principal twice", object{"cluster.access": object{"a": object{"principal": role, "as": "ci"}, "b": object{"principal": role, "as": "scientist"}}}, []string{"cluster.access.b.principal:", "is also the principal of a"}},
+		{"session for a role", entry(object{"principal": "arn:aws:sts::123456789012:assumed-role/research/me", "role": "scientist"}), []string{"cluster.access.ops.principal:", "is a session"}},
+		{"account for a role", entry(object{"principal": "123456789012", "role": "scientist"}), []string{`cluster.access.ops.principal: "123456789012" is not the ARN of a role or user`}},
+		{"root", entry(object{"principal": "arn:aws:iam::123456789012:root", "role": "administrator"}), []string{"cluster.access.ops.principal:", "is not the ARN of a role or user"}},
+		{"unknown access", entry(object{"principal": role, "role": "admin"}), []string{`cluster.access.ops.role: "admin" is not one of administrator, ci, scientist`}},
+		{"principal twice", object{"cluster.access": object{"a": object{"principal": role, "role": "ci"}, "b": object{"principal": role, "role": "scientist"}}}, []string{"cluster.access.b.principal:", "is also the principal of a"}},
 		{"the maker again", and(object{"organization.accounts": object{"training": object{"id": "123456789012"}}},
-			entry(object{"principal": "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole", "as": "ci"})), []string{"cluster.access.ops.principal:", "is the role that makes the cluster"}},
+			entry(object{"principal": "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole", "role": "ci"})), []string{"cluster.access.ops.principal:", "is the role that makes the cluster"}},
 		// Pools.
 		{"unknown type", pool(object{"instanceType": "p5.48xlarg"}), []string{"cluster.pools.gpu.instanceType:", "did you mean p5.48xlarge?", "trn2.48xlarge", "cluster.instanceTypes"}},
 		{"no type", pool(object{}), []string{`cluster.pools.gpu.instanceType: instance type ""`}},
@@ -120,9 +120,9 @@ func badClusters() []bad {
 		{"unknown capacity", p5(object{"capacity": "on_demand"}), []string{`cluster.pools.gpu.capacity: "on_demand" is not one of on-demand, spot, reservation, capacity-block`, "did you mean on-demand?"}},
 		{"group around a reservation", p5(object{"capacity": "reservation", "reservationId": "cr-0123456789abcdef0", "placementGroup": true}), []string{"cluster.pools.gpu.placementGroup: cannot be joined by capacity that is reserved"}},
 		{"group of a type that cannot", and(custom(object{"placementGroup": false}), pool(object{"instanceType": "p9.48xlarge", "placementGroup": true})), []string{"cluster.pools.gpu.placementGroup: p9.48xlarge cannot stand in one"}},
-		{"two zones with a group", and(object{"network.gpuZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}})), []string{"cluster.pools.gpu.zones: 2 zones, but a placement group lies in one"}},
-		{"two zones with EFA", and(object{"network.gpuZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "placementGroup": false})), []string{"cluster.pools.gpu.zones: 2 zones, but EFA does not cross zones"}},
-		{"two zones with a reservation", and(object{"network.gpuZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "efa": false, "capacity": "reservation", "reservationId": "cr-0123456789abcdef0"})), []string{"cluster.pools.gpu.zones: 2 zones, but a reservation lies in one"}},
+		{"two zones with a group", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}})), []string{"cluster.pools.gpu.zones: 2 zones, but a placement group lies in one"}},
+		{"two zones with EFA", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "placementGroup": false})), []string{"cluster.pools.gpu.zones: 2 zones, but EFA does not cross zones"}},
+		{"two zones with a reservation", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "efa": false, "capacity": "reservation", "reservationId": "cr-0123456789abcdef0"})), []string{"cluster.pools.gpu.zones: 2 zones, but a reservation lies in one"}},
 		{"zone without subnet", p5(object{"zones": []any{"b"}}), []string{"cluster.pools.gpu.zones: us-west-2b has no GPU subnet, only us-west-2a"}},
 		{"zone of a pool twice", pool(object{"instanceType": "g5.xlarge", "zones": []any{"a", "a"}}), []string{"cluster.pools.gpu.zones: us-west-2a is listed twice"}},
 		{"fewer than the least", p5(object{"nodes": 1, "minNodes": 2}), []string{"cluster.pools.gpu.nodes: 1 is not between minNodes, 2, and maxNodes, 2"}},
@@ -136,7 +136,7 @@ func badClusters() []bad {
 		{"taint with an effect", p5(object{"taint": "nvidia.com/gpu=true:NoSchedule"}), []string{`cluster.pools.gpu.taint: "nvidia.com/gpu=true:NoSchedule" is not a taint's key and value`}},
 		// A cluster that exists.
 		{"given and public", and(given, pool(object{"instanceType": "g5.xlarge"}), object{"cluster.publicCidrs": []any{"203.0.113.0/24"}}), []string{"cluster.publicCidrs: goes with a cluster to be made"}},
-		{"given and entered", and(given, pool(object{"instanceType": "g5.xlarge"}), entry(object{"principal": role, "as": "ci"})), []string{"cluster.access: goes with a cluster to be made"}},
+		{"given and entered", and(given, pool(object{"instanceType": "g5.xlarge"}), entry(object{"principal": role, "role": "ci"})), []string{"cluster.access: goes with a cluster to be made"}},
 		{"given with nodes", and(given, pool(object{"instanceType": "g5.xlarge", "nodes": 2})), []string{"cluster.pools.gpu.nodes: goes with a pool to be made"}},
 		{"given with capacity", and(given, pool(object{"instanceType": "g5.xlarge", "capacity": "spot"})), []string{"cluster.pools.gpu.capacity: goes with a pool to be made"}},
 	}
@@ -146,7 +146,7 @@ func TestBadClusters(t *testing.T) { refuse(t, badClusters(), nil) }
 
 // What a pool may leave out follows from its instance type.
 func TestPoolDefaults(t *testing.T) {
-	set := and(object{"training.mode": "none"}, custom(object{"instanceStoreGB": 100}), object{"network.gpuZones": []any{"b", "a"}}, pools(object{
+	set := and(object{"training.enabled": false}, custom(object{"instanceStoreGB": 100}), object{"network.acceleratorZones": []any{"b", "a"}}, pools(object{
 		"a": object{"instanceType": "g5.xlarge"},
 		"b": object{"instanceType": "p5.48xlarge", "nodes": 4},
 		"c": object{"instanceType": "p5en.48xlarge", "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0", "minNodes": 2, "nodes": 2},
@@ -183,7 +183,7 @@ func TestPoolDefaults(t *testing.T) {
 
 // The whole internet is let in when both keys say so.
 func TestOpenToTheWorldSpeltOut(t *testing.T) {
-	set := object{"cluster.publicCidrs": []any{"0.0.0.0/0"}, "cluster.publicToAll": true}
+	set := object{"cluster.publicCidrs": []any{"0.0.0.0/0"}, "cluster.allowPublicAccessFromAnywhere": true}
 	if _, err := Load("dev", with(t, "dev", set)); err != nil {
 		t.Error(err)
 	}
@@ -236,15 +236,15 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 // An existing VPC takes the place of the one to make.
 func TestGivenVPC(t *testing.T) {
 	s, err := Load("dev", with(t, "dev", object{
-		"network.vpcId":            "vpc-0123456789abcdef0",
-		"network.privateSubnetIds": []any{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
-		"network.gpuSubnetIds":     object{"c": "subnet-0123456789abcdef2"},
+		"network.vpcId":                "vpc-0123456789abcdef0",
+		"network.privateSubnetIds":     []any{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
+		"network.acceleratorSubnetIds": object{"c": "subnet-0123456789abcdef2"},
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Network.GPUSubnets["us-west-2c"]; got != "subnet-0123456789abcdef2" {
-		t.Errorf("GPU subnet is %q of %v", got, s.Network.GPUSubnets)
+	if got := s.Network.AcceleratorSubnetIDs["us-west-2c"]; got != "subnet-0123456789abcdef2" {
+		t.Errorf("GPU subnet is %q of %v", got, s.Network.AcceleratorSubnetIDs)
 	}
 	if got := s.Cluster.Pools["gpu"].Zones; !slices.Equal(got, []string{"us-west-2c"}) {
 		t.Errorf("the pool stands in %v", got)

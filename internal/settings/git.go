@@ -15,7 +15,7 @@ const (
 
 // Git is the settings of the branch that the training scripts are delivered to.
 type Git struct {
-	Mode         string     `json:"mode"`         // GitHub, GitLab or NoGit
+	Provider     string     `json:"provider"`     // GitHub, GitLab or NoGit
 	BaseURL      string     `json:"baseUrl"`      // of the API of a server of one's own, with a slash at the end. Empty: github.com, gitlab.com
 	Owner        string     `json:"owner"`        // user or organization; on GitLab the group, as a/b
 	Repository   string     `json:"repository"`   // name without the owner
@@ -29,7 +29,7 @@ type Git struct {
 
 // TokenVariable is the environment variable that a token may come from.
 func (g Git) TokenVariable() string {
-	if g.Mode == GitLab {
+	if g.Provider == GitLab {
 		return "GITLAB_TOKEN"
 	}
 	return "GITHUB_TOKEN"
@@ -38,11 +38,11 @@ func (g Git) TokenVariable() string {
 // CheckToken checks that there is a token. Without one the providers would go on
 // anonymously and end in a misleading 404.
 func (g Git) CheckToken(environment func(string) string) error {
-	if g.Mode == NoGit || g.Token != "" || environment(g.TokenVariable()) != "" {
+	if g.Provider == NoGit || g.Token != "" || environment(g.TokenVariable()) != "" {
 		return nil
 	}
 	return fmt.Errorf("git.token: is missing: `pulumi config set --secret --path git.token`, or set %s in the environment "+
-		"(it needs to write to %s/%s); git.mode none does without a branch", g.TokenVariable(), g.Owner, g.Repository)
+		"(it needs to write to %s/%s); git.provider none does without a branch", g.TokenVariable(), g.Owner, g.Repository)
 }
 
 var (
@@ -56,7 +56,7 @@ var (
 )
 
 func (g *Git) check(f *faults, stack string) {
-	f.choice("git.mode", g.Mode, GitHub, GitLab, NoGit)
+	f.choice("git.provider", g.Provider, GitHub, GitLab, NoGit)
 	f.mustBeSecret("git.token", g.Token)
 	g.Branch = strings.ReplaceAll(g.Branch, "{stack}", stack)
 	if g.BaseURL != "" && !apiURL.MatchString(g.BaseURL) {
@@ -73,9 +73,9 @@ func (g *Git) check(f *faults, stack string) {
 	case g.Branch == "main" || g.Branch == "master" || g.Branch == "HEAD":
 		f.add("git.branch", "%q is, or looks like, the default branch, which is not for a program to write to: choose another, as training/{stack}", g.Branch)
 	}
-	if g.Mode == NoGit {
+	if g.Provider == NoGit {
 		if g.Token != "" {
-			f.add("git.token", "is set, but git.mode none uses none: remove it, or set git.mode")
+			f.add("git.token", "is set, but git.provider none uses none: remove it, or set git.provider")
 		}
 		return
 	}
@@ -85,18 +85,18 @@ func (g *Git) check(f *faults, stack string) {
 func (g *Git) checkRepository(f *faults) {
 	const ownerKey, repositoryKey = "git.owner", "git.repository"
 	owner, sort := ownerName, "user or organization, as my-company"
-	if g.Mode == GitLab {
+	if g.Provider == GitLab {
 		owner, sort = groupName, "group, as a or a/b"
 	}
 	switch {
 	case g.Owner == "":
-		f.add(ownerKey, "is missing: the %s that the repository belongs to (or set git.mode to none)", sort)
+		f.add(ownerKey, "is missing: the %s that the repository belongs to (or set git.provider to none)", sort)
 	case !owner.MatchString(g.Owner):
 		f.add(ownerKey, "%q is not the name of a %s", g.Owner, sort)
 	}
 	switch {
 	case g.Repository == "":
-		f.add(repositoryKey, "is missing: the name of an existing repository (or set git.mode to none)")
+		f.add(repositoryKey, "is missing: the name of an existing repository (or set git.provider to none)")
 	case strings.Contains(g.Repository, "/"):
 		f.add(repositoryKey, "%q has a slash: give the bare name, and its owner in %s", g.Repository, ownerKey)
 	case !repositoryName.MatchString(g.Repository) || strings.HasSuffix(g.Repository, ".git"):

@@ -11,11 +11,11 @@ import (
 
 // Guardrails is the settings of the service control policies.
 type Guardrails struct {
-	Enabled        bool     `json:"enabled"`
-	Regions        []string `json:"regions"`                // that may be used beside the stack's own
-	InstanceTypes  []string `json:"instanceTypes"`          // accelerated EC2 types that the training account may start beside its pools'
-	ExemptRoles    []string `json:"exemptRoles"`            // names, with their paths, of further roles that guardrails leave alone
-	SageMakerTypes []string `json:"sagemakerInstanceTypes"` // accelerated SageMaker types, as ml.g5.xlarge, likewise
+	Enabled                bool     `json:"enabled"`
+	Regions                []string `json:"regions"`                // that may be used beside the stack's own
+	InstanceTypes          []string `json:"instanceTypes"`          // accelerated EC2 types that the training account may start beside its pools'
+	ExemptRoles            []string `json:"exemptRoles"`            // names, with their paths, of further roles that guardrails leave alone
+	SageMakerInstanceTypes []string `json:"sagemakerInstanceTypes"` // accelerated SageMaker types, as ml.g5.xlarge, likewise
 }
 
 var (
@@ -58,7 +58,7 @@ func (g *Guardrails) check(f *faults, s *Settings) {
 			f.add(key, "%s has no accelerator, and others are not limited: remove it", name)
 		}
 	}
-	for _, name := range g.SageMakerTypes {
+	for _, name := range g.SageMakerInstanceTypes {
 		const key = "guardrails.sagemakerInstanceTypes"
 		bare, ok := strings.CutPrefix(name, "ml.")
 		switch {
@@ -82,7 +82,7 @@ func (s *Settings) ControlPolicies(pools []string) policy.Guardrails {
 		Exempt:          s.Guardrails.ExemptRoles,
 		Regions:         append([]string{s.Region}, s.Guardrails.Regions...),
 		TrainingAccount: policy.AnyAccount,
-		SageMakerTypes:  slices.Clone(s.Guardrails.SageMakerTypes),
+		SageMakerTypes:  slices.Clone(s.Guardrails.SageMakerInstanceTypes),
 	}
 	for _, name := range slices.Concat(pools, s.Guardrails.InstanceTypes) {
 		if accelerator.Accelerated(name) {

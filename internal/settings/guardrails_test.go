@@ -36,13 +36,13 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	for name, change := range map[string]func(*Settings){
 		"as they are": func(*Settings) {},
 		"everything": func(s *Settings) {
-			s.Guardrails = Guardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge"}, SageMakerTypes: []string{"ml.trn1.32xlarge"}}
+			s.Guardrails = Guardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge"}, SageMakerInstanceTypes: []string{"ml.trn1.32xlarge"}}
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
 			s.CI = CI{
 				Repository: "octo-org@123456/octo.repo@456789", Environment: "production", Account: "testing",
-				State: "arn:aws:s3:::state", StateKey: "arn:aws:kms:us-west-2:123456789012:key/abc",
-				DeployRoles: []string{"arn:aws:iam::123456789012:role/path/deploy"}, PreviewRoles: []string{"arn:aws:iam::123456789012:role/read"},
+				StateBucketARN: "arn:aws:s3:::state", StateKMSKeyARN: "arn:aws:kms:us-west-2:123456789012:key/abc",
+				DeployAssumeRoles: []string{"arn:aws:iam::123456789012:role/path/deploy"}, PreviewAssumeRoles: []string{"arn:aws:iam::123456789012:role/read"},
 			}
 		},
 		"nothing": func(s *Settings) {
@@ -77,9 +77,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"guardrails.instanceTypes", `"g6" is not an EC2 instance type`, func(s *Settings) { s.Guardrails.InstanceTypes = []string{"g6"} }},
 		{"guardrails.instanceTypes", "no patterns", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"p*"} }},
 		{"guardrails.instanceTypes", "m6i.large has no accelerator", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
-		{"guardrails.sagemakerInstanceTypes", `"g6.xlarge" is not a SageMaker`, func(s *Settings) { s.Guardrails.SageMakerTypes = []string{"g6.xlarge"} }},
-		{"guardrails.sagemakerInstanceTypes", "no patterns", func(s *Settings) { s.Guardrails.SageMakerTypes = []string{"ml.*"} }},
-		{"guardrails.sagemakerInstanceTypes", "ml.t3.medium has no accelerator", func(s *Settings) { s.Guardrails.SageMakerTypes = []string{"ml.t3.medium"} }},
+		{"guardrails.sagemakerInstanceTypes", `"g6.xlarge" is not a SageMaker`, func(s *Settings) { s.Guardrails.SageMakerInstanceTypes = []string{"g6.xlarge"} }},
+		{"guardrails.sagemakerInstanceTypes", "no patterns", func(s *Settings) { s.Guardrails.SageMakerInstanceTypes = []string{"ml.*"} }},
+		{"guardrails.sagemakerInstanceTypes", "ml.t3.medium has no accelerator", func(s *Settings) { s.Guardrails.SageMakerInstanceTypes = []string{"ml.t3.medium"} }},
 		{"guardrails", "alone has", func(s *Settings) {
 			for i := range 400 {
 				s.Guardrails.InstanceTypes = append(s.Guardrails.InstanceTypes, fmt.Sprintf("p%d.48xlarge", i))
@@ -112,15 +112,15 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"ci.repository", "no URL", func(s *Settings) { s.CI.Repository = "https://github.com/owner/name" }},
 		{"ci.repository", "no pattern", func(s *Settings) { s.CI.Repository = "owner/*" }},
 		{"ci.repository", "owner@id/name@id", func(s *Settings) { s.CI.Repository = "owner@12/name" }},
-		{"ci.repository", "is empty, but other ci keys", func(s *Settings) { s.CI.Repository, s.CI.State = "", "arn:aws:s3:::state" }},
+		{"ci.repository", "is empty, but other ci keys", func(s *Settings) { s.CI.Repository, s.CI.StateBucketARN = "", "arn:aws:s3:::state" }},
 		{"ci.environment", "no pattern", func(s *Settings) { s.CI.Environment = "prod:*" }},
 		{"ci.account", `no account "deployment"`, func(s *Settings) { s.CI.Account = "deployment" }},
-		{"ci.stateBucketArn", `"state" is not a bucket's ARN`, func(s *Settings) { s.CI.State = "state" }},
-		{"ci.stateKmsKeyArn", `"alias/state" is not a key's ARN`, func(s *Settings) { s.CI.StateKey = "alias/state" }},
-		{"ci.deployAssumeRoles", `is not a role's ARN`, func(s *Settings) { s.CI.DeployRoles = []string{"arn:aws:iam::*:role/deploy"} }},
-		{"ci.previewAssumeRoles", `is not a role's ARN`, func(s *Settings) { s.CI.PreviewRoles = []string{"reader"} }},
+		{"ci.stateBucketArn", `"state" is not a bucket's ARN`, func(s *Settings) { s.CI.StateBucketARN = "state" }},
+		{"ci.stateKmsKeyArn", `"alias/state" is not a key's ARN`, func(s *Settings) { s.CI.StateKMSKeyARN = "alias/state" }},
+		{"ci.deployAssumeRoles", `is not a role's ARN`, func(s *Settings) { s.CI.DeployAssumeRoles = []string{"arn:aws:iam::*:role/deploy"} }},
+		{"ci.previewAssumeRoles", `is not a role's ARN`, func(s *Settings) { s.CI.PreviewAssumeRoles = []string{"reader"} }},
 		{"ci.previewAssumeRoles", "is the role that deploys", func(s *Settings) {
-			s.CI.PreviewRoles = []string{"arn:aws:iam::123456789012:role/OrganizationAccountAccessRole"}
+			s.CI.PreviewAssumeRoles = []string{"arn:aws:iam::123456789012:role/OrganizationAccountAccessRole"}
 		}},
 	}
 	if len(cases) < 20 {
@@ -140,7 +140,7 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 // no permission.
 func TestControlPoliciesListPools(t *testing.T) {
 	s := good()
-	s.Guardrails.InstanceTypes, s.Guardrails.SageMakerTypes = []string{"g6.xlarge"}, []string{"ml.g5.xlarge"}
+	s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes = []string{"g6.xlarge"}, []string{"ml.g5.xlarge"}
 	g := s.ControlPolicies([]string{"p5.48xlarge", "m6i.large"})
 	if want := []string{"p5.48xlarge", "g6.xlarge"}; !slices.Equal(g.InstanceTypes, want) {
 		t.Errorf("EC2 %v, want %v", g.InstanceTypes, want)

@@ -12,37 +12,39 @@ import (
 
 // How private subnets reach the internet.
 const (
-	SingleNAT  = "single"  // one NAT gateway for all zones: cheaper, and gone with its zone
-	NATPerZone = "perZone" // one in each zone: no traffic, and no failure, crosses zones
+	SingleNAT  = "single"   // one NAT gateway for all zones: cheaper, and gone with its zone
+	NATPerZone = "per-zone" // one in each zone: no traffic, and no failure, crosses zones
 )
 
 // Network is the settings of the VPC that the cluster stands in: one to make, or
 // one that exists.
 type Network struct {
-	CIDR        string   `json:"cidr"`               // address range of the VPC to make, a /16 to /19
-	Zones       []string `json:"zones"`              // availability zones, by full name once loaded
-	GPUZones    []string `json:"gpuZones"`           // those of them with a GPU subnet, the fleet's first
-	NAT         string   `json:"nat"`                // SingleNAT or NATPerZone
-	Endpoints   []string `json:"interfaceEndpoints"` // services reached without leaving the VPC, as "ecr.api"
-	FlowLogDays int      `json:"flowLogDays"`        // days that flow logs are kept; 0 makes none
+	CIDR               string   `json:"cidr"`               // address range of the VPC to make, a /16 to /19
+	Zones              []string `json:"zones"`              // availability zones, by full name once loaded
+	AcceleratorZones   []string `json:"acceleratorZones"`   // those of them with a GPU subnet, the fleet's first
+	NAT                string   `json:"nat"`                // SingleNAT or NATPerZone
+	InterfaceEndpoints []string `json:"interfaceEndpoints"` // services reached without leaving the VPC, as "ecr.api"
+	FlowLogDays        int      `json:"flowLogDays"`        // days that flow logs are kept; 0 makes none
 
-	VPCID          string            `json:"vpcId"`            // existing VPC; empty makes one
-	PrivateSubnets []string          `json:"privateSubnetIds"` // its subnets for control plane and system nodes
-	GPUSubnets     map[string]string `json:"gpuSubnetIds"`     // its subnets for GPU nodes, by zone's full name once loaded
+	VPCID                string            `json:"vpcId"`                // existing VPC; empty makes one
+	PrivateSubnetIDs     []string          `json:"privateSubnetIds"`     // its subnets for control plane and system nodes
+	AcceleratorSubnetIDs map[string]string `json:"acceleratorSubnetIds"` // its subnets for GPU nodes, by zone's full name once loaded
 }
 
-// AcceleratorZones is the zones that accelerator pools can stand in, the first of
+// PoolZones is the zones that accelerator pools can stand in, the first of
 // which is the default.
-func (n Network) AcceleratorZones() []string {
+func (n Network) PoolZones() []string {
 	if n.VPCID != "" {
-		return names(n.GPUSubnets)
+		return names(n.AcceleratorSubnetIDs)
 	}
-	return n.GPUZones
+	return n.AcceleratorZones
 }
 
 // Plan is the subnets of the VPC to make: public and private ones by index of Zones,
-// GPU ones by index of GPUZones.
-func (n Network) Plan() (cidr.Plan, error) { return cidr.New(n.CIDR, len(n.Zones), len(n.GPUZones)) }
+// GPU ones by index of AcceleratorZones.
+func (n Network) Plan() (cidr.Plan, error) {
+	return cidr.New(n.CIDR, len(n.Zones), len(n.AcceleratorZones))
+}
 
 // PrivateCluster is the interface endpoints with which nodes pull from ECR, join
 // the cluster, get Pod Identity credentials and write logs inside the VPC.
@@ -67,7 +69,7 @@ var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545,
 
 func (n *Network) check(f *faults, region string) {
 	n.Zones = f.zones("network.zones", n.Zones, region)
-	n.GPUZones = f.zones("network.gpuZones", n.GPUZones, region)
+	n.AcceleratorZones = f.zones("network.acceleratorZones", n.AcceleratorZones, region)
 	if n.FlowLogDays != 0 {
 		f.retention("network.flowLogDays", n.FlowLogDays)
 	}
@@ -84,21 +86,21 @@ func (n *Network) checkMade(f *faults) {
 	if len(n.Zones) < 2 || len(n.Zones) > cidr.MaxZones {
 		f.add("network.zones", "%d zones: EKS needs two, and the address plan has room for %d", len(n.Zones), cidr.MaxZones)
 	}
-	if len(n.GPUZones) < 1 || len(n.GPUZones) > cidr.MaxGPUZones {
-		f.add("network.gpuZones", "%d zones: accelerator nodes need one, and the address plan has room for %d", len(n.GPUZones), cidr.MaxGPUZones)
+	if len(n.AcceleratorZones) < 1 || len(n.AcceleratorZones) > cidr.MaxGPUZones {
+		f.add("network.acceleratorZones", "%d zones: accelerator nodes need one, and the address plan has room for %d", len(n.AcceleratorZones), cidr.MaxGPUZones)
 	}
-	for _, name := range n.GPUZones {
+	for _, name := range n.AcceleratorZones {
 		if !slices.Contains(n.Zones, name) {
-			f.add("network.gpuZones", "%s is not in network.zones, so it has no way out: add it there", name)
+			f.add("network.acceleratorZones", "%s is not in network.zones, so it has no way out: add it there", name)
 		}
 	}
 	// Zones have their own faults above; the range is judged by itself.
 	if _, err := cidr.New(n.CIDR, 2, 1); err != nil {
 		f.add("network.cidr", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	for i, service := range n.Endpoints {
+	for i, service := range n.InterfaceEndpoints {
 		switch {
-		case slices.Contains(n.Endpoints[:i], service):
+		case slices.Contains(n.InterfaceEndpoints[:i], service):
 			f.add("network.interfaceEndpoints", "%s is listed twice: name it once", service)
 		case service == "s3":
 			f.add("network.interfaceEndpoints", "s3 has a gateway endpoint in every VPC that is made here, which is free: remove it")
@@ -106,11 +108,11 @@ func (n *Network) checkMade(f *faults) {
 			f.add("network.interfaceEndpoints", "%q is not a service known to have one%s; a private cluster needs %s", service, suggest(service, endpoints), strings.Join(PrivateCluster, ", "))
 		}
 	}
-	if len(n.PrivateSubnets) > 0 {
+	if len(n.PrivateSubnetIDs) > 0 {
 		f.add("network.privateSubnetIds", "are subnets of an existing VPC, but network.vpcId names none: set it too, or remove them")
 	}
-	if len(n.GPUSubnets) > 0 {
-		f.add("network.gpuSubnetIds", "are subnets of an existing VPC, but network.vpcId names none: set it too, or remove them")
+	if len(n.AcceleratorSubnetIDs) > 0 {
+		f.add("network.acceleratorSubnetIds", "are subnets of an existing VPC, but network.vpcId names none: set it too, or remove them")
 	}
 }
 
@@ -120,27 +122,27 @@ func (n *Network) checkGiven(f *faults, region string) {
 	if !vpcID.MatchString(n.VPCID) {
 		f.add("network.vpcId", "%q is not a VPC's id (vpc-…)", n.VPCID)
 	}
-	if len(n.PrivateSubnets) < 2 {
-		f.add("network.privateSubnetIds", "%d subnets: EKS needs two, in different zones", len(n.PrivateSubnets))
+	if len(n.PrivateSubnetIDs) < 2 {
+		f.add("network.privateSubnetIds", "%d subnets: EKS needs two, in different zones", len(n.PrivateSubnetIDs))
 	}
-	if len(n.GPUSubnets) == 0 {
-		f.add("network.gpuSubnetIds", "is empty: accelerator nodes need a subnet, as {a: subnet-…}")
+	if len(n.AcceleratorSubnetIDs) == 0 {
+		f.add("network.acceleratorSubnetIds", "is empty: accelerator nodes need a subnet, as {a: subnet-…}")
 	}
-	if len(n.Endpoints) > 0 {
+	if len(n.InterfaceEndpoints) > 0 {
 		f.add("network.interfaceEndpoints", "go with a VPC to be made, but network.vpcId says that it exists: make them there, and remove them here")
 	}
-	for i, id := range n.PrivateSubnets {
+	for i, id := range n.PrivateSubnetIDs {
 		f.subnet("network.privateSubnetIds", id)
-		if slices.Contains(n.PrivateSubnets[:i], id) {
+		if slices.Contains(n.PrivateSubnetIDs[:i], id) {
 			f.add("network.privateSubnetIds", "%s is listed twice: name it once", id)
 		}
 	}
 	byZone := map[string]string{}
-	for _, name := range names(n.GPUSubnets) {
-		f.subnet("network.gpuSubnetIds."+name, n.GPUSubnets[name])
-		byZone[f.zone("network.gpuSubnetIds", name, region)] = n.GPUSubnets[name]
+	for _, name := range names(n.AcceleratorSubnetIDs) {
+		f.subnet("network.acceleratorSubnetIds."+name, n.AcceleratorSubnetIDs[name])
+		byZone[f.zone("network.acceleratorSubnetIds", name, region)] = n.AcceleratorSubnetIDs[name]
 	}
-	n.GPUSubnets = byZone
+	n.AcceleratorSubnetIDs = byZone
 }
 
 // zones checks availability zones of a region and gives them their full names.

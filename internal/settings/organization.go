@@ -20,21 +20,21 @@ const TrainingAccount = "training"
 
 // Organization is the settings of the organization and its accounts.
 type Organization struct {
-	Mode              string             `json:"mode"`                // Create, Adopt or None
-	ManagementAccount string             `json:"managementAccountId"` // 12 digits; the credentials must belong to it. Empty: not checked
-	TrustedServices   []string           `json:"trustedServices"`     // service principals with trusted access; Create only
-	Units             []string           `json:"units"`               // organizational units under the root
-	Accounts          map[string]Account `json:"accounts"`            // by name, as "training"
-	EmailTemplate     string             `json:"emailTemplate"`       // of accounts to be made, with {stack} and {account}
-	RoleName          string             `json:"roleName"`            // role that the program assumes in each account. Empty: none, the credentials as they are
+	Mode                string             `json:"mode"`                // Create, Adopt or None
+	ManagementAccountID string             `json:"managementAccountId"` // 12 digits; the credentials must belong to it. Empty: not checked
+	TrustedServices     []string           `json:"trustedServices"`     // service principals with trusted access; Create only
+	OrganizationalUnits []string           `json:"organizationalUnits"` // organizational units under the root
+	Accounts            map[string]Account `json:"accounts"`            // by name, as "training"
+	EmailTemplate       string             `json:"emailTemplate"`       // of accounts to be made, with {stack} and {account}
+	RoleName            string             `json:"roleName"`            // role that the program assumes in each account. Empty: none, the credentials as they are
 }
 
 // Account is one member account.
 type Account struct {
-	Title string `json:"title"` // name of the account in AWS; default llm-<stack>-<name>
-	Email string `json:"email"` // root user's address, for an account to be made
-	Unit  string `json:"unit"`  // organizational unit: one of Units, or an id (ou-…)
-	ID    string `json:"id"`    // of an account that exists: it is used, not made
+	Name               string `json:"name"`               // name of the account in AWS; default llm-<stack>-<name>
+	Email              string `json:"email"`              // root user's address, for an account to be made
+	OrganizationalUnit string `json:"organizationalUnit"` // organizational unit: one of Units, or an id (ou-…)
+	ID                 string `json:"id"`                 // of an account that exists: it is used, not made
 }
 
 // AccountNames is the names of the accounts, sorted.
@@ -56,7 +56,7 @@ var (
 
 func (o *Organization) check(f *faults, stack string) {
 	f.choice("organization.mode", o.Mode, Create, Adopt, None)
-	checkAccount(f, "organization.managementAccountId", o.ManagementAccount)
+	checkAccount(f, "organization.managementAccountId", o.ManagementAccountID)
 	if o.RoleName == "" && o.Mode != None {
 		f.add("organization.roleName", "is empty, but accounts of an organization are entered by a role: name it, or set organization.mode to none")
 	}
@@ -82,12 +82,12 @@ func (o *Organization) checkTrusted(f *faults) {
 }
 
 func (o *Organization) checkUnits(f *faults) {
-	const key = "organization.units"
-	for i, name := range o.Units {
+	const key = "organization.organizationalUnits"
+	for i, name := range o.OrganizationalUnits {
 		if !unitName.MatchString(name) {
 			f.add(key, "%q is not a unit's name: letters, digits, spaces, _ and -, a letter first", name)
 		}
-		for _, other := range o.Units[:i] {
+		for _, other := range o.OrganizationalUnits[:i] {
 			if strings.EqualFold(name, other) {
 				f.add(key, "%q is there twice: name it once", name)
 			}
@@ -98,8 +98,8 @@ func (o *Organization) checkUnits(f *faults) {
 // complete fills in what an account's entry may leave out.
 func (o *Organization) complete(stack string) {
 	for name, account := range o.Accounts {
-		if account.Title == "" {
-			account.Title = "llm-" + stack + "-" + name
+		if account.Name == "" {
+			account.Name = "llm-" + stack + "-" + name
 		}
 		if account.Email == "" && account.ID == "" {
 			account.Email = strings.NewReplacer("{stack}", stack, "{account}", name).Replace(o.EmailTemplate)
@@ -132,8 +132,8 @@ func (o *Organization) checkAccounts(f *faults) {
 			if account.Email != "" && strings.EqualFold(account.Email, same.Email) {
 				f.add(at+".email", "%q is also the address of %s, and AWS takes an address once: put {account} into organization.emailTemplate", account.Email, other)
 			}
-			if account.Title == same.Title {
-				f.add(at+".title", "%q is also the title of %s", account.Title, other)
+			if account.Name == same.Name {
+				f.add(at+".name", "%q is also the title of %s", account.Name, other)
 			}
 		}
 	}
@@ -145,10 +145,10 @@ func (o *Organization) checkUsed(f *faults, at string, account Account) {
 	if account.Email != "" {
 		f.add(at+".email", "goes with an account to be made, but %s.id says that it exists: remove one of them", at)
 	}
-	if account.Unit != "" {
-		f.add(at+".unit", "is where an account to be made goes, but %s.id says that it exists, and it stays where it is: remove one of them", at)
+	if account.OrganizationalUnit != "" {
+		f.add(at+".organizationalUnit", "is where an account to be made goes, but %s.id says that it exists, and it stays where it is: remove one of them", at)
 	}
-	if account.ID == o.ManagementAccount && o.Mode != None {
+	if account.ID == o.ManagementAccountID && o.Mode != None {
 		f.add(at+".id", "%s is the management account, which guardrails do not bind: workloads belong in a member account", account.ID)
 	}
 }
@@ -160,11 +160,11 @@ func (o *Organization) checkMade(f *faults, at, name string, account Account) {
 		f.add(at+".id", "is missing: without an organization (organization.mode is none) accounts cannot be made, only used")
 		return
 	}
-	if len(account.Title) > 50 {
-		f.add(at+".title", "%q is longer than AWS's 50 characters", account.Title)
+	if len(account.Name) > 50 {
+		f.add(at+".name", "%q is longer than AWS's 50 characters", account.Name)
 	}
-	if account.Unit != "" && f.read("organization.units") && !slices.Contains(o.Units, account.Unit) && !unitID.MatchString(account.Unit) {
-		f.add(at+".unit", "%q is neither in organization.units nor a unit's id (ou-…)%s", account.Unit, suggest(account.Unit, o.Units))
+	if account.OrganizationalUnit != "" && f.read("organization.organizationalUnits") && !slices.Contains(o.OrganizationalUnits, account.OrganizationalUnit) && !unitID.MatchString(account.OrganizationalUnit) {
+		f.add(at+".organizationalUnit", "%q is neither in organization.organizationalUnits nor a unit's id (ou-…)%s", account.OrganizationalUnit, suggest(account.OrganizationalUnit, o.OrganizationalUnits))
 	}
 	if account.Email == "" {
 		f.add("organization.emailTemplate", "is empty, and account %s has neither an email nor an id: set it, as aws+{stack}-{account}@your.company", name)

@@ -162,8 +162,8 @@ func badCases() []bad {
 		{"dotted key without --path", map[string]any{"storage\x00logDays": "3"}, []string{"storage.logDays: is one key with a dot in its name", "--path"}},
 		{"section that is text", map[string]any{"storage": "kms"}, []string{`storage: "kms" is not an object`}},
 		{"object that is a list", map[string]any{"tags": []any{"a"}}, []string{`tags: ["a"] is not an object`}},
-		{"list that is text", map[string]any{"organization.units": "workloads"}, []string{`organization.units: "workloads" is not a list`}},
-		{"list element that is no text", map[string]any{"organization.units": []any{true}}, []string{"organization.units[0]: true is not a string"}},
+		{"list that is text", map[string]any{"organization.organizationalUnits": "workloads"}, []string{`organization.organizationalUnits: "workloads" is not a list`}},
+		{"list element that is no text", map[string]any{"organization.organizationalUnits": []any{true}}, []string{"organization.organizationalUnits[0]: true is not a string"}},
 		{"truth that is a word", map[string]any{"protect": "yes"}, []string{`protect: "yes" is neither true nor false`}},
 		{"number that is a word", map[string]any{"storage.logDays": "many"}, []string{`storage.logDays: "many" is not a whole number`}},
 		{"number with a fraction", map[string]any{"storage.logDays": 1.5}, []string{"storage.logDays: 1.5 is not a whole number"}},
@@ -176,7 +176,7 @@ func badCases() []bad {
 		{"zone for a region", map[string]any{"region": "us-west-2a"}, []string{`region: "us-west-2a" is not a region's name`, "without the letter"}},
 		{"too few days", map[string]any{"storage.noncurrentDays": 0}, []string{"storage.noncurrentDays: 0 is not a number of days from 1 to 3650"}},
 		{"too many days", map[string]any{"storage.logDays": 4000}, []string{"storage.logDays: 4000 is not a number of days"}},
-		{"unknown encryption", map[string]any{"storage.encryption": "KMS"}, []string{`storage.encryption: "KMS" is not one of kms, AES256`, "did you mean kms?"}},
+		{"unknown encryption", map[string]any{"storage.encryption": "KMS"}, []string{`storage.encryption: "KMS" is not one of kms, aes256`, "did you mean kms?"}},
 		{"unknown mode", map[string]any{"organization.mode": "crate"}, []string{`organization.mode: "crate" is not one of create, adopt, none`, "did you mean create?"}},
 		// Tags.
 		{"too many tags", map[string]any{"tags": map[string]any{"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": "", "h": ""}}, []string{"tags: 8 are too many"}},
@@ -189,11 +189,11 @@ func badCases() []bad {
 		{"service twice", map[string]any{"organization.trustedServices": []any{"sso.amazonaws.com", "sso.amazonaws.com"}}, []string{"organization.trustedServices: sso.amazonaws.com is listed twice"}},
 		{"no role", map[string]any{"organization.roleName": ""}, []string{"organization.roleName: is empty", "organization.mode to none"}},
 		{"role's ARN for its name", map[string]any{"organization.roleName": "arn:aws:iam::123456789012:role/x"}, []string{"organization.roleName:", "is not a role's name"}},
-		{"unit twice", map[string]any{"organization.units": []any{"workloads", "Workloads", "infrastructure"}}, []string{`organization.units: "Workloads" is there twice`}},
-		{"bad unit", map[string]any{"organization.units": []any{"workloads", "infrastructure", "a/b"}}, []string{`organization.units: "a/b" is not a unit's name`}},
+		{"unit twice", map[string]any{"organization.organizationalUnits": []any{"workloads", "Workloads", "infrastructure"}}, []string{`organization.organizationalUnits: "Workloads" is there twice`}},
+		{"bad unit", map[string]any{"organization.organizationalUnits": []any{"workloads", "infrastructure", "a/b"}}, []string{`organization.organizationalUnits: "a/b" is not a unit's name`}},
 		{"no training account", map[string]any{"organization.accounts": map[string]any{"other": map[string]any{"email": "a@example.com"}}}, []string{`organization.accounts: has no account "training"`}},
 		{"bad account name", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{}, "Test_1": map[string]any{"email": "b@example.com"}}}, []string{`organization.accounts.Test_1: "Test_1" is not a name`}},
-		{"account in no unit", made(map[string]any{"unit": "workload"}), []string{`organization.accounts.training.unit: "workload" is neither in organization.units`, "did you mean workloads?"}},
+		{"account in no unit", made(map[string]any{"organizationalUnit": "workload"}), []string{`organization.accounts.training.organizationalUnit: "workload" is neither in organization.organizationalUnits`, "did you mean workloads?"}},
 		{"same address twice", map[string]any{"organization.emailTemplate": "aws@example.com"}, []string{"organization.accounts.testing.email:", "is also the address of deployment", "{account}"}},
 		{"no address", map[string]any{"organization.emailTemplate": ""}, []string{"organization.emailTemplate: is empty, and account deployment has neither"}},
 		{"bad address", account(map[string]any{"email": "nobody"}), []string{`organization.accounts.training.email: "nobody"`, "not an address that AWS takes"}},
@@ -202,11 +202,11 @@ func badCases() []bad {
 		{"long address", account(map[string]any{"email": strings.Repeat("x", 60) + "@example.com"}), []string{"6 to 64 characters"}},
 		{"short account id", account(map[string]any{"id": "12345"}), []string{`organization.accounts.training.id: "12345" is not an account's id: 12 digits`}},
 		{"id and address", account(map[string]any{"id": "123456789012", "email": "a@example.com"}), []string{"organization.accounts.training.email: goes with an account to be made"}},
-		{"id and unit", account(map[string]any{"id": "123456789012", "unit": "workloads"}), []string{"organization.accounts.training.unit: is where an account to be made goes"}},
+		{"id and unit", account(map[string]any{"id": "123456789012", "organizationalUnit": "workloads"}), []string{"organization.accounts.training.organizationalUnit: is where an account to be made goes"}},
 		{"same id twice", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{"id": "123456789012"}, "testing": map[string]any{"id": "123456789012"}}}, []string{"organization.accounts.training.id: 123456789012 is also the id of testing"}},
 		{"management account for training", map[string]any{"organization.managementAccountId": "123456789012", "organization.accounts": map[string]any{"training": map[string]any{"id": "123456789012"}}}, []string{"organization.accounts.training.id: 123456789012 is the management account"}},
-		{"same title twice", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{"title": "x"}, "testing": map[string]any{"title": "x"}}}, []string{`organization.accounts.training.title: "x" is also the title of testing`}},
-		{"long title", made(map[string]any{"title": strings.Repeat("x", 51)}), []string{"organization.accounts.training.title:", "50 characters"}},
+		{"same title twice", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{"name": "x"}, "testing": map[string]any{"name": "x"}}}, []string{`organization.accounts.training.name: "x" is also the title of testing`}},
+		{"long title", made(map[string]any{"name": strings.Repeat("x", 51)}), []string{"organization.accounts.training.name:", "50 characters"}},
 		{"no organization and no id", map[string]any{"organization.mode": "none"}, []string{"organization.accounts.training.id: is missing: without an organization"}},
 		// Storage.
 		{"bucket's address", map[string]any{"storage.sourceBucket": "s3://data"}, []string{`storage.sourceBucket: "s3://data" is an address`}},
@@ -229,7 +229,7 @@ func badCases() []bad {
 		// SageMaker.
 		{"notebook without subnet", notebook(map[string]any{"sagemaker.notebookSubnetId": ""}), []string{"sagemaker.notebookSubnetId: is missing"}},
 		{"notebook without groups", notebook(map[string]any{"sagemaker.notebookSecurityGroupIds": []any{}}), []string{"sagemaker.notebookSecurityGroupIds: is empty"}},
-		{"notebook without key", notebook(map[string]any{"storage.encryption": "AES256"}), []string{"sagemaker.notebookInstanceType: the notebook's volume is encrypted"}},
+		{"notebook without key", notebook(map[string]any{"storage.encryption": "aes256"}), []string{"sagemaker.notebookInstanceType: the notebook's volume is encrypted"}},
 		{"subnet without notebook", notebook(map[string]any{"sagemaker.notebookInstanceType": ""}), []string{"sagemaker.notebookInstanceType: is empty, but"}},
 		{"EC2 type for a notebook", notebook(map[string]any{"sagemaker.notebookInstanceType": "t3.medium"}), []string{`"t3.medium" is not a SageMaker instance type`}},
 		{"bad subnet", notebook(map[string]any{"sagemaker.notebookSubnetId": "vpc-1"}), []string{`sagemaker.notebookSubnetId: "vpc-1" is not a subnet's id`}},
@@ -287,7 +287,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	_, err := Load("Dev", with(t, "dev", map[string]any{
 		"region": "nowhere", "regoin": "x", "protect": "maybe",
 		"organization.mode": "crate", "organization.mod": "x",
-		"organization.accounts": map[string]any{"training": map[string]any{"email": true, "emial": "x", "unit": "none"}},
+		"organization.accounts": map[string]any{"training": map[string]any{"email": true, "emial": "x", "organizationalUnit": "none"}},
 		"storage.encryption":    "rot13", "storage.logDays": "x",
 	}))
 	if err == nil {
@@ -295,7 +295,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 	for _, key := range []string{
 		"(stack)", "region", "regoin", "protect", "organization.mode", "organization.mod",
-		"organization.accounts.training.email", "organization.accounts.training.emial", "organization.accounts.training.unit",
+		"organization.accounts.training.email", "organization.accounts.training.emial", "organization.accounts.training.organizationalUnit",
 		"storage.encryption", "storage.logDays",
 	} {
 		if !strings.Contains(err.Error(), "\n  "+key+": ") {

@@ -9,20 +9,20 @@ import (
 // Kinds of bucket encryption.
 const (
 	KMS    = "kms"    // with a key of our own, and a bucket key
-	AES256 = "AES256" // with S3's keys
+	AES256 = "aes256" // with S3's keys
 )
 
 // Storage is the settings of the buckets and of what is copied into them.
 type Storage struct {
-	Encryption     string              `json:"encryption"`      // KMS or AES256
-	KeepData       bool                `json:"keepData"`        // leave buckets, keys and copies in place on destroy
-	NoncurrentDays int                 `json:"noncurrentDays"`  // how long a replaced or deleted version of an object stays
-	LogDays        int                 `json:"logDays"`         // how long an access log stays
-	SourceBucket   string              `json:"sourceBucket"`    // existing bucket that data is copied from. Empty: one is made, with a sample
-	SourceAccount  string              `json:"sourceAccountId"` // account that owns it, when not the training account
-	SourceKey      string              `json:"sourceKmsKeyArn"` // ARN of the KMS key that encrypts it, when it has one
-	Copies         map[string]Copy     `json:"copies"`          // by name
-	Transfers      map[string]Transfer `json:"transfers"`       // by name
+	Encryption      string              `json:"encryption"`      // KMS or AES256
+	KeepData        bool                `json:"keepData"`        // leave buckets, keys and copies in place on destroy
+	NoncurrentDays  int                 `json:"noncurrentDays"`  // how long a replaced or deleted version of an object stays
+	LogDays         int                 `json:"logDays"`         // how long an access log stays
+	SourceBucket    string              `json:"sourceBucket"`    // existing bucket that data is copied from. Empty: one is made, with a sample
+	SourceAccountID string              `json:"sourceAccountId"` // account that owns it, when not the training account
+	SourceKMSKeyARN string              `json:"sourceKmsKeyArn"` // ARN of the KMS key that encrypts it, when it has one
+	Copies          map[string]Copy     `json:"copies"`          // by name
+	Transfers       map[string]Transfer `json:"transfers"`       // by name
 }
 
 // Copy is one object copied from the source bucket to the dataset bucket.
@@ -71,10 +71,10 @@ func (s *Storage) checkSource(f *faults) {
 	_, notAddress := netip.ParseAddr(s.SourceBucket)
 	switch {
 	case s.SourceBucket == "":
-		if s.SourceAccount != "" {
+		if s.SourceAccountID != "" {
 			f.add("storage.sourceAccountId", "says who owns the source bucket, but %s names none: set it too, or remove this", key)
 		}
-		if s.SourceKey != "" {
+		if s.SourceKMSKeyARN != "" {
 			f.add("storage.sourceKmsKeyArn", "says what encrypts the source bucket, but %s names none: set it too, or remove this", key)
 		}
 	case strings.HasPrefix(s.SourceBucket, "s3://") || strings.HasPrefix(s.SourceBucket, "arn:"):
@@ -82,9 +82,9 @@ func (s *Storage) checkSource(f *faults) {
 	case !bucketName.MatchString(s.SourceBucket) || notAddress == nil:
 		f.add(key, "%q is not a bucket's name: 3 to 63 lower-case letters, digits and hyphens (no dots, which break TLS and S3 clients for training)", s.SourceBucket)
 	}
-	checkAccount(f, "storage.sourceAccountId", s.SourceAccount)
-	if s.SourceKey != "" && !keyARN.MatchString(s.SourceKey) {
-		f.add("storage.sourceKmsKeyArn", "%q is not a key's ARN, as arn:aws:kms:us-west-2:111122223333:key/… (an alias or a bare id is not enough)", s.SourceKey)
+	checkAccount(f, "storage.sourceAccountId", s.SourceAccountID)
+	if s.SourceKMSKeyARN != "" && !keyARN.MatchString(s.SourceKMSKeyARN) {
+		f.add("storage.sourceKmsKeyArn", "%q is not a key's ARN, as arn:aws:kms:us-west-2:111122223333:key/… (an alias or a bare id is not enough)", s.SourceKMSKeyARN)
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 
 // Training is the settings of the training run.
 type Training struct {
-	Mode            string                `json:"mode"`            // TrainingJob or NoTraining
+	Enabled         bool                  `json:"enabled"`         // TrainingJob or NoTraining
 	Name            string                `json:"name"`            // what the names of runs begin with
 	Image           string                `json:"image"`           // by digest or by a tag that is never moved
 	Command         []string              `json:"command"`         // instead of the image's entry point
@@ -25,7 +25,7 @@ type Training struct {
 	Nodes           int                   `json:"nodes"`           // pods, one on each node
 	DatasetPrefix   string                `json:"datasetPrefix"`   // in the dataset bucket
 	ResumeFrom      string                `json:"resumeFrom"`      // name of an earlier run whose last checkpoint this one starts from
-	Run             int                   `json:"run"`             // counter: a new number trains anew what is otherwise the same
+	RunNumber       int                   `json:"runNumber"`       // counter: a new number trains anew what is otherwise the same
 	Retries         int                   `json:"retries"`         // how often each rank is tried again; lost nodes do not count
 	GraceSeconds    int                   `json:"graceSeconds"`    // from SIGTERM to SIGKILL, s: time for a last checkpoint
 	DeadlineHours   int                   `json:"deadlineHours"`   // after which the Job is ended, h; 0: never
@@ -63,12 +63,11 @@ var platformVariables = []string{
 const maxNodes = 9999
 
 func (t *Training) check(f *faults, c Cluster) {
-	f.choice("training.mode", t.Mode, TrainingJob, NoTraining)
 	if !runPrefix.MatchString(t.Name) {
 		f.add("training.name", "%q is not a name: 1 to 30 lower-case letters, digits and hyphens, a letter first", t.Name)
 	}
 	f.between("training.nodes", t.Nodes, 1, maxNodes, "nodes")
-	f.between("training.run", t.Run, 1, 1_000_000, "runs")
+	f.between("training.runNumber", t.RunNumber, 1, 1_000_000, "runs")
 	f.between("training.retries", t.Retries, 0, 100, "retries")
 	f.between("training.graceSeconds", t.GraceSeconds, 30, 3600, "seconds")
 	f.between("training.deadlineHours", t.DeadlineHours, 0, 24*365, "hours")
@@ -82,11 +81,11 @@ func (t *Training) check(f *faults, c Cluster) {
 	}
 	if !resourceName.MatchString(t.Pool) {
 		f.add("training.pool", "%q is not the name of a pool: 1 to 40 lower-case letters, digits and hyphens", t.Pool)
-	} else if pool, ok := c.Pools[t.Pool]; (t.Mode != NoTraining || t.Smoke) && !ok && !f.mentions("cluster.pools") {
+	} else if pool, ok := c.Pools[t.Pool]; (t.Enabled || t.Smoke) && !ok && !f.mentions("cluster.pools") {
 		f.add("training.pool", "cluster.pools has no %q%s", t.Pool, suggest(t.Pool, c.PoolNames()))
-	} else if needed := t.Nodes * pool.Type.Count; t.Mode != NoTraining && t.MaxAccelerators > 0 && needed > t.MaxAccelerators {
+	} else if needed := t.Nodes * pool.Type.Count; t.Enabled && t.MaxAccelerators > 0 && needed > t.MaxAccelerators {
 		f.add("training.maxAccelerators", "%d are fewer than the %d of %d nodes with %d each", t.MaxAccelerators, needed, t.Nodes, pool.Type.Count)
-	} else if t.Mode != NoTraining && !c.Given() && pool.MaxNodes > 0 && t.Nodes > pool.MaxNodes && t.Nodes <= maxNodes {
+	} else if t.Enabled && !c.Given() && pool.MaxNodes > 0 && t.Nodes > pool.MaxNodes && t.Nodes <= maxNodes {
 		f.add("training.nodes", "%d are more than cluster.pools.%s has at most (maxNodes %d)", t.Nodes, t.Pool, pool.MaxNodes)
 	}
 	t.checkContainer(f)
@@ -96,8 +95,8 @@ func (t *Training) check(f *faults, c Cluster) {
 func (t *Training) checkContainer(f *faults) {
 	if t.Image != "" {
 		checkImage(f, "training.image", t.Image)
-	} else if t.Mode != NoTraining || t.Smoke {
-		f.add("training.image", "is missing: an up with training.mode none and training.smoke false makes the repository (output imageRepositoryUrl); push there what scripts/Dockerfile builds, and name it by its digest")
+	} else if t.Enabled || t.Smoke {
+		f.add("training.image", "is missing: an up with training.enabled false and training.smoke false makes the repository (output imageRepositoryUrl); push there what scripts/Dockerfile builds, and name it by its digest")
 	}
 	if len(t.Command) == 0 {
 		f.add("training.command", "is empty: the program that starts the training, as [python, train.py]")

@@ -12,7 +12,7 @@ const secretText = "hf_0123456789secret"
 
 func TestBadTrainingSettings(t *testing.T) {
 	git := func(extra map[string]any) map[string]any {
-		all := map[string]any{"git.mode": "github", "git.owner": "llm", "git.repository": "scripts"}
+		all := map[string]any{"git.provider": "github", "git.owner": "llm", "git.repository": "scripts"}
 		for key, value := range extra {
 			all[key] = value
 		}
@@ -21,9 +21,9 @@ func TestBadTrainingSettings(t *testing.T) {
 	training := func(key string, value any) map[string]any { return map[string]any{"training." + key: value} }
 	cases := []bad{
 		// What runs.
-		{"unknown mode", training("mode", "jobs"), []string{`training.mode: "jobs" is not one of job, none, did you mean job?`}},
-		{"no image", training("image", ""), []string{"training.image: is missing: an up with training.mode none", "imageRepositoryUrl"}},
-		{"no image for the smoke", map[string]any{"training.mode": "none", "training.image": "", "training.smoke": true}, []string{"training.image: is missing"}},
+		{"unknown truth", training("enabled", "job"), []string{`training.enabled: "job" is neither true nor false`}},
+		{"no image", training("image", ""), []string{"training.image: is missing: an up with training.enabled false", "imageRepositoryUrl"}},
+		{"no image for the smoke", map[string]any{"training.enabled": false, "training.image": "", "training.smoke": true}, []string{"training.image: is missing"}},
 		{"no tag", training("image", "pytorch/pytorch"), []string{"has neither tag nor digest, which means latest"}},
 		{"port is no tag", training("image", "registry:5000/pytorch"), []string{"has neither tag nor digest"}},
 		{"latest", training("image", "pytorch/pytorch:latest"), []string{"has a tag that moves"}},
@@ -39,7 +39,7 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"half a node", training("nodes", json.Number("1.5")), []string{"training.nodes: 1.5 is not a whole number"}},
 		{"long name", training("name", strings.Repeat("a", 31)), []string{"is not a name: 1 to 30 lower-case letters"}},
 		{"name with a capital", training("name", "Llama"), []string{`training.name: "Llama" is not a name`}},
-		{"no run", training("run", 0), []string{"training.run: 0 is not a number of runs"}},
+		{"no run", training("runNumber", 0), []string{"training.runNumber: 0 is not a number of runs"}},
 		{"endless retries", training("retries", 1000), []string{"training.retries: 1000 is not a number of retries from 0 to 100"}},
 		{"no grace", training("graceSeconds", 0), []string{"training.graceSeconds: 0 is not a number of seconds from 30"}},
 		{"negative deadline", training("deadlineHours", -1), []string{"training.deadlineHours: -1 is not"}},
@@ -63,7 +63,7 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"secret as list", training("secrets", map[string]any{"HF_TOKEN": []any{secretText}}), []string{"training.secrets.HF_TOKEN: the value (not shown, as it may be secret) is not a string"}},
 		{"section as text", map[string]any{"training": secretText}, []string{"training: the value (not shown, as it may be secret) is not an object"}},
 		// The branch.
-		{"unknown host", git(map[string]any{"git.mode": "bitbucket"}), []string{`git.mode: "bitbucket" is not one of github, gitlab, none`}},
+		{"unknown host", git(map[string]any{"git.provider": "bitbucket"}), []string{`git.provider: "bitbucket" is not one of github, gitlab, none`}},
 		{"no owner", git(map[string]any{"git.owner": ""}), []string{"git.owner: is missing"}},
 		{"no repository", git(map[string]any{"git.repository": ""}), []string{"git.repository: is missing"}},
 		{"owner in the repository", git(map[string]any{"git.repository": "llm/scripts"}), []string{`git.repository: "llm/scripts" has a slash`}},
@@ -76,7 +76,7 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"short commit", git(map[string]any{"git.sourceCommit": "abc123"}), []string{"is not a whole commit hash"}},
 		{"page as API", git(map[string]any{"git.baseUrl": "https://git.example.com/api/v4"}), []string{"git.baseUrl:", "a slash at the end"}},
 		{"token in plain text", git(map[string]any{"git.token": secretText}), []string{"git.token: stands in plain text"}},
-		{"token for nothing", map[string]any{"git.mode": "none", "git.token": secretText}, []string{"git.token: "}},
+		{"token for nothing", map[string]any{"git.provider": "none", "git.token": secretText}, []string{"git.token: "}},
 	}
 	refuse(t, cases, map[string]bool{"token for nothing": true})
 }
@@ -125,7 +125,7 @@ func TestSecretsAreHidden(t *testing.T) {
 func TestToken(t *testing.T) {
 	none := func(string) string { return "" }
 	for _, mode := range []string{GitHub, GitLab} {
-		git := Git{Mode: mode, Owner: "llm", Repository: "scripts"}
+		git := Git{Provider: mode, Owner: "llm", Repository: "scripts"}
 		err := git.CheckToken(none)
 		if err == nil || !strings.Contains(err.Error(), git.TokenVariable()) || !strings.Contains(err.Error(), "git.token: is missing") {
 			t.Errorf("%s without a token: %v", mode, err)
@@ -138,7 +138,7 @@ func TestToken(t *testing.T) {
 			t.Errorf("%s with a token: %v", mode, err)
 		}
 	}
-	if err := (Git{Mode: NoGit}).CheckToken(none); err != nil {
+	if err := (Git{Provider: NoGit}).CheckToken(none); err != nil {
 		t.Error(err)
 	}
 }

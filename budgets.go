@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/organizations"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 	"llm-platform/internal/settings"
 )
@@ -129,7 +130,7 @@ func (b *budgetBuilder) killSwitch() error {
 	if err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}
-	partition := policy.Partition(b.cfg.Region)
+	partition := catalog.Partition(b.cfg.Region)
 	trust := b.org.Management.ID.ApplyT(func(id string) (string, error) {
 		return policy.BudgetsTrust(partition, id).JSON()
 	}).(pulumi.StringOutput)

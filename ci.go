@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 	"llm-platform/internal/settings"
 )
@@ -49,7 +50,7 @@ func newCI(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organiz
 	// the role's account and of others.
 	role := func(purpose, description, subject string, others pulumi.StringArray, may func(access policy.CI, others []string) policy.Document) (pulumi.StringOutput, error) {
 		none := pulumi.StringOutput{}
-		partition := policy.Partition(cfg.Region)
+		partition := catalog.Partition(cfg.Region)
 		trust := account.ID.ApplyT(func(id string) (string, error) {
 			return policy.GitHubTrust(partition, id, subject).JSON()
 		}).(pulumi.StringOutput)

@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/eksversion"
 	"llm-platform/internal/kubeconfig"
 	"llm-platform/internal/nodepool"
@@ -157,7 +158,7 @@ func (b *clusterBuilder) controlPlane() error {
 		return fmt.Errorf("log group: %w", err)
 	}
 	document := b.account.ID.ApplyT(func(id string) (string, error) {
-		return policy.AccountKey(policy.Partition(b.cfg.Region), id).JSON()
+		return policy.AccountKey(catalog.Partition(b.cfg.Region), id).JSON()
 	}).(pulumi.StringOutput)
 	key, err := kms.NewKey(b.ctx, b.name+"-key", &kms.KeyArgs{
 		Description:          pulumi.Sprintf("Kubernetes secrets of %s", name),
@@ -269,7 +270,7 @@ func (b *clusterBuilder) access() error {
 		if _, err := awseks.NewAccessPolicyAssociation(b.ctx, b.name+"-access-"+name+"-policy", &awseks.AccessPolicyAssociationArgs{
 			ClusterName:  b.cluster.Name,
 			PrincipalArn: made.PrincipalArn,
-			PolicyArn:    pulumi.Sprintf("arn:%s:eks::aws:cluster-access-policy/%s", policy.Partition(b.cfg.Region), permission),
+			PolicyArn:    pulumi.Sprintf("arn:%s:eks::aws:cluster-access-policy/%s", catalog.Partition(b.cfg.Region), permission),
 			AccessScope:  scope,
 		}, b.parent()); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

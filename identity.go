@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 	"llm-platform/internal/settings"
 )
@@ -29,7 +30,7 @@ func (b *clusterBuilder) managed(name string, role *iam.Role, policies ...string
 	for _, each := range policies {
 		attachment, err := iam.NewRolePolicyAttachment(b.ctx, name+"-"+each, &iam.RolePolicyAttachmentArgs{
 			Role:      role.Name,
-			PolicyArn: pulumi.Sprintf("arn:%s:iam::aws:policy/%s", policy.Partition(b.cfg.Region), each),
+			PolicyArn: pulumi.Sprintf("arn:%s:iam::aws:policy/%s", catalog.Partition(b.cfg.Region), each),
 		}, pulumi.Parent(role))
 		if err != nil {
 			return nil, fmt.Errorf("policy %s: %w", each, err)

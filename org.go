@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/resourcegroups"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 	"llm-platform/internal/probe"
 	"llm-platform/internal/settings"
@@ -249,7 +250,7 @@ func (b *orgBuilder) makeAccount(account *Account, wanted settings.Account, prev
 // useAccount takes an account that exists. Adopting its organization, it must be in it.
 func (b *orgBuilder) useAccount(account *Account, wanted settings.Account) {
 	account.ID = pulumi.String(wanted.ID).ToStringOutput()
-	account.ARN = pulumi.Sprintf("arn:%s:iam::%s:root", policy.Partition(b.cfg.Region), account.ID)
+	account.ARN = pulumi.Sprintf("arn:%s:iam::%s:root", catalog.Partition(b.cfg.Region), account.ID)
 	if b.found == nil {
 		return
 	}
@@ -313,7 +314,7 @@ func (b *orgBuilder) open(id pulumi.StringOutput, role string, patience time.Dur
 		if id == "" {
 			return "", errors.New("account without an id")
 		}
-		session := probe.Session{Region: b.cfg.Region, Role: policy.RoleARN(policy.Partition(b.cfg.Region), id, role)}
+		session := probe.Session{Region: b.cfg.Region, Role: policy.RoleARN(catalog.Partition(b.cfg.Region), id, role)}
 		if b.ctx.DryRun() {
 			return session.Role, nil
 		}

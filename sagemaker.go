@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sagemaker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 	"llm-platform/internal/settings"
 )
@@ -41,7 +42,7 @@ func newSageMaker(ctx *pulumi.Context, name string, cfg settings.Settings, accou
 		account.ID, store.SourceARN, store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN,
 		store.dataKeys(cfg.Storage.SourceKMSKeyARN),
 	).ApplyT(func(args []any) (string, error) {
-		return policy.SageMaker(policy.Partition(cfg.Region), cfg.Region, args[0].(string), policy.Access{
+		return policy.SageMaker(catalog.Partition(cfg.Region), cfg.Region, args[0].(string), policy.Access{
 			ReadBuckets:  []string{args[1].(string), args[2].(string)},
 			WriteBuckets: []string{args[3].(string), args[4].(string)},
 			Keys:         args[5].([]string),

@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 	"llm-platform/internal/probe"
 	"llm-platform/internal/settings"
@@ -94,7 +95,7 @@ func (b *storageBuilder) key() error {
 		return nil
 	}
 	document := b.account.ID.ApplyT(func(id string) (string, error) {
-		return policy.AccountKey(policy.Partition(b.cfg.Region), id).JSON()
+		return policy.AccountKey(catalog.Partition(b.cfg.Region), id).JSON()
 	}).(pulumi.StringOutput)
 	// Without its key the data is lost, so the key is kept wherever the data is.
 	key, err := kms.NewKey(b.ctx, b.name+"-key", &kms.KeyArgs{
@@ -119,7 +120,7 @@ type copySource struct {
 // source is the given source bucket, or one of our own with a sample object in it.
 func (b *storageBuilder) source() (copySource, error) {
 	if given := b.cfg.Storage.SourceBucket; given != "" {
-		b.store.SourceARN = pulumi.Sprintf("arn:%s:s3:::%s", policy.Partition(b.cfg.Region), given)
+		b.store.SourceARN = pulumi.Sprintf("arn:%s:s3:::%s", catalog.Partition(b.cfg.Region), given)
 		b.store.SourceURL = pulumi.Sprintf("s3://%s/", given)
 		return copySource{bucket: pulumi.String(given).ToStringOutput()}, nil
 	}

@@ -6,7 +6,6 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 )
 
 // Document is one policy document.
@@ -74,19 +73,6 @@ func (d Document) JSON() (string, error) {
 		return "", fmt.Errorf("policy document: %w", err)
 	}
 	return string(text), nil
-}
-
-// Partition is the ARN partition that a region lies in: aws, aws-cn or aws-us-gov.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-func Partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
 }
 
 // RoleARN is the ARN of a role without a path.

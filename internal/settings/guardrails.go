@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"llm-platform/internal/accelerator"
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 )
 
@@ -34,7 +35,7 @@ func (g *Guardrails) check(f *faults, s *Settings) {
 			f.add(key, "%q is not a region's name, as eu-west-1 is", region)
 		case slices.Contains(g.Regions[:i], region):
 			f.add(key, "%s is listed twice: name it once", region)
-		case policy.Partition(region) != policy.Partition(s.Region):
+		case catalog.Partition(region) != catalog.Partition(s.Region):
 			f.add(key, "%s is in another partition than %s, the stack's region: no account spans two", region, s.Region)
 		}
 	}

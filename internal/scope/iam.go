@@ -1,0 +1,76 @@
+package scope
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/policy"
+)
+
+// RoleArgs describes a role. Trust and Description are required.
+type RoleArgs struct {
+	Description string
+	Trust       pulumi.StringInput // assume-role policy, JSON
+	Permissions pulumi.StringInput // inline policy, JSON; nil: none
+	Managed     []string           // names of AWS managed policies to attach, for example AmazonEKS_CNI_Policy
+	Parent      pulumi.Resource    // of role and policies; its provider creates them
+	DependsOn   []pulumi.Resource
+}
+
+// Role is a role with its permissions.
+type Role struct {
+	*iam.Role
+	// Ready are the role's policies. Whatever acts as the role depends on them: otherwise it starts before it
+	// has its permissions and, on destroy, loses them before it has ended.
+	Ready []pulumi.Resource
+}
+
+// NewRole creates a role with the inline policy <name>-policy and the attachments <name>-<managed policy>.
+func (s Scope) NewRole(ctx *pulumi.Context, name string, args RoleArgs) (Role, error) {
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Description:      pulumi.String(args.Description),
+		AssumeRolePolicy: args.Trust,
+	}, pulumi.Parent(args.Parent), pulumi.DependsOn(args.DependsOn))
+	if err != nil {
+		return Role{}, fmt.Errorf("role: %w", err)
+	}
+	created := Role{Role: role}
+	if args.Permissions != nil {
+		inline, err := iam.NewRolePolicy(ctx, name+"-policy", &iam.RolePolicyArgs{
+			Role: role.Name, Policy: args.Permissions,
+		}, pulumi.Parent(args.Parent))
+		if err != nil {
+			return Role{}, fmt.Errorf("permissions: %w", err)
+		}
+		created.Ready = append(created.Ready, inline)
+	}
+	for _, managed := range args.Managed {
+		attachment, err := iam.NewRolePolicyAttachment(ctx, name+"-"+managed, &iam.RolePolicyAttachmentArgs{
+			Role: role.Name, PolicyArn: pulumi.Sprintf("arn:%s:iam::aws:policy/%s", s.Partition, managed),
+		}, pulumi.Parent(role))
+		if err != nil {
+			return Role{}, fmt.Errorf("policy %s: %w", managed, err)
+		}
+		created.Ready = append(created.Ready, attachment)
+	}
+	return created, nil
+}
+
+// NewKey creates a KMS key that IAM policies of the account decide about. AWS deletes it 30 days, the longest
+// wait there is, after the program does.
+func (s Scope) NewKey(ctx *pulumi.Context, name, description string, account Account, opts ...pulumi.ResourceOption) (*kms.Key, error) {
+	return kms.NewKey(ctx, name, &kms.KeyArgs{
+		Description:          pulumi.String(description),
+		EnableKeyRotation:    pulumi.Bool(true),
+		DeletionWindowInDays: pulumi.Int(30),
+		Policy:               Document(account.ID, func(id string) policy.Document { return policy.AccountKey(s.Partition, id) }),
+	}, opts...)
+}
+
+// Document returns the JSON of a policy that names an account's id.
+func Document(account pulumi.StringOutput, of func(id string) policy.Document) pulumi.StringOutput {
+	return account.ApplyT(func(id string) (string, error) { return of(id).JSON() }).(pulumi.StringOutput)
+}

@@ -14,142 +14,155 @@ import (
 type Bucket struct {
 	Name     pulumi.StringOutput
 	ARN      pulumi.StringOutput
-	Endpoint pulumi.StringOutput // regional host name, as name.s3.us-west-2.amazonaws.com
+	Endpoint pulumi.StringOutput // regional host name, for example name.s3.us-west-2.amazonaws.com
 
 	ready []pulumi.Resource // depend on these before writing objects
 }
 
-// url is s3://bucket/.
+// url returns s3://bucket/.
 func (b *Bucket) url() pulumi.StringOutput { return pulumi.Sprintf("s3://%s/", b.Name) }
 
-// bucketRules is what sets one bucket apart from the others.
-type bucketRules struct {
-	logs       bool // takes the access logs of the others
-	expireDays int  // delete objects that are so old; 0 keeps them
+// logBucket creates the bucket that receives the access logs of the others. Access logs can only be delivered to
+// a bucket that is encrypted with S3's keys.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+func (b storageBuilder) logBucket() (*Bucket, error) {
+	return b.bucket("logs", bucketRules{
+		expireDays: b.cfg.LogDays,
+		encryption: encryptionByS3(),
+		policy:     policy.LogBucket,
+	})
 }
 
-// bucket makes a bucket with all that every bucket has. The parts are made one after
-// another, since S3 answers 409 to changes of one bucket that cross; versioning comes
-// before the first object, the policy last.
-func (b *storageBuilder) bucket(purpose string, rules bucketRules) (*Bucket, error) {
+// dataBucket creates a bucket for data, encrypted as the settings say. key is the ARN of its KMS key.
+func (b storageBuilder) dataBucket(purpose string, key pulumi.StringOutput, logs *Bucket) (*Bucket, error) {
+	rules := bucketRules{
+		logs:       logs,
+		encryption: encryptionByS3(),
+		policy:     func(bucket, _ string) policy.Document { return policy.PrivateBucket(bucket) },
+	}
+	if b.cfg.Encryption == settings.KMS {
+		rules.encryption = s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
+			ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
+				SseAlgorithm:   pulumi.String("aws:kms"),
+				KmsMasterKeyId: key,
+			},
+			BucketKeyEnabled: pulumi.Bool(true), // one call to KMS for many objects, not one for each
+		}
+	}
+	return b.bucket(purpose, rules)
+}
+
+func encryptionByS3() s3.BucketServerSideEncryptionConfigurationV2RuleArgs {
+	return s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
+		ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
+			SseAlgorithm: pulumi.String("AES256"),
+		},
+	}
+}
+
+// bucketRules is what differs between buckets.
+type bucketRules struct {
+	logs       *Bucket // receives the access logs; nil: none are written
+	expireDays int     // objects are deleted after so many days; 0: never
+	encryption s3.BucketServerSideEncryptionConfigurationV2RuleArgs
+	policy     func(bucketARN, account string) policy.Document
+}
+
+// bucket creates a bucket and its parts, one part after another, since S3 answers 409 to concurrent changes of one
+// bucket. Versioning comes before the first object, the policy last. The parts are retained with the bucket, so
+// that it stays private.
+func (b storageBuilder) bucket(purpose string, rules bucketRules) (*Bucket, error) {
 	name := b.name + "-" + purpose
-	keep := kept(b.cfg, b.cfg.Storage.KeepData)
-	made, err := s3.NewBucketV2(b.ctx, name, &s3.BucketV2Args{
-		ForceDestroy: pulumi.Bool(!b.cfg.Storage.KeepData),
-	}, pulumi.Parent(b.store), keep)
+	keep := b.scope.Keep(b.cfg.KeepData)
+	created, err := s3.NewBucketV2(b.ctx, name, &s3.BucketV2Args{
+		ForceDestroy: pulumi.Bool(!b.cfg.KeepData),
+	}, pulumi.Parent(b.component), keep)
 	if err != nil {
 		return nil, fmt.Errorf("%s bucket: %w", purpose, err)
 	}
-	bucket := &Bucket{Name: made.Bucket, ARN: made.Arn, Endpoint: made.BucketRegionalDomainName}
-
-	// What makes a bucket private outlives the program with it.
-	var last pulumi.Resource = made
-	next := func() pulumi.ResourceOption {
-		return pulumi.Composite(pulumi.Parent(made), pulumi.DependsOn([]pulumi.Resource{last}), keep)
-	}
-	// then notes the part just made, or wraps what went wrong with it.
-	then := func(part string, resource pulumi.Resource, err error) error {
-		if err != nil {
-			return fmt.Errorf("%s bucket: %s: %w", purpose, part, err)
+	bucket := &Bucket{Name: created.Bucket, ARN: created.Arn, Endpoint: created.BucketRegionalDomainName}
+	var previous pulumi.Resource = created
+	for _, part := range b.bucketParts(created, purpose, rules) {
+		opts := []pulumi.ResourceOption{pulumi.Parent(created), pulumi.DependsOn([]pulumi.Resource{previous}), keep}
+		if previous, err = part.create(name+"-"+part.name, opts...); err != nil {
+			return nil, fmt.Errorf("%s bucket: %s: %w", purpose, part.name, err)
 		}
-		last = resource
-		bucket.ready = append(bucket.ready, resource)
-		return nil
-	}
-
-	ownership, err := s3.NewBucketOwnershipControls(b.ctx, name+"-ownership", &s3.BucketOwnershipControlsArgs{
-		Bucket: made.Bucket,
-		Rule:   s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
-	}, next())
-	if err := then("ownership", ownership, err); err != nil {
-		return nil, err
-	}
-	// Left out, each of the four would switch off what AWS has on by default.
-	private, err := s3.NewBucketPublicAccessBlock(b.ctx, name+"-private", &s3.BucketPublicAccessBlockArgs{
-		Bucket:                made.Bucket,
-		BlockPublicAcls:       pulumi.Bool(true),
-		BlockPublicPolicy:     pulumi.Bool(true),
-		IgnorePublicAcls:      pulumi.Bool(true),
-		RestrictPublicBuckets: pulumi.Bool(true),
-	}, next())
-	if err := then("public access block", private, err); err != nil {
-		return nil, err
-	}
-	versioning, err := s3.NewBucketVersioningV2(b.ctx, name+"-versioning", &s3.BucketVersioningV2Args{
-		Bucket:                  made.Bucket,
-		VersioningConfiguration: s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
-	}, next())
-	if err := then("versioning", versioning, err); err != nil {
-		return nil, err
-	}
-	encryption, err := s3.NewBucketServerSideEncryptionConfigurationV2(b.ctx, name+"-encryption", &s3.BucketServerSideEncryptionConfigurationV2Args{
-		Bucket: made.Bucket,
-		Rules:  s3.BucketServerSideEncryptionConfigurationV2RuleArray{b.encryption(rules)},
-	}, next())
-	if err := then("encryption", encryption, err); err != nil {
-		return nil, err
-	}
-	lifecycle, err := s3.NewBucketLifecycleConfigurationV2(b.ctx, name+"-lifecycle", &s3.BucketLifecycleConfigurationV2Args{
-		Bucket: made.Bucket,
-		Rules:  b.lifecycle(rules),
-	}, next())
-	if err := then("lifecycle", lifecycle, err); err != nil {
-		return nil, err
-	}
-	if !rules.logs {
-		logging, err := s3.NewBucketLoggingV2(b.ctx, name+"-logging", &s3.BucketLoggingV2Args{
-			Bucket:       made.Bucket,
-			TargetBucket: b.logs.Name,
-			TargetPrefix: pulumi.String(purpose + "/"),
-		}, next(), pulumi.DependsOn(b.logs.ready))
-		if err := then("logging", logging, err); err != nil {
-			return nil, err
-		}
-	}
-	document := pulumi.All(made.Arn, b.account.ID).ApplyT(func(args []any) (string, error) {
-		arn, account := args[0].(string), args[1].(string)
-		if rules.logs {
-			return policy.LogBucket(arn, account).JSON()
-		}
-		return policy.PrivateBucket(arn).JSON()
-	}).(pulumi.StringOutput)
-	statements, err := s3.NewBucketPolicy(b.ctx, name+"-policy", &s3.BucketPolicyArgs{
-		Bucket: made.Bucket,
-		Policy: document,
-	}, next())
-	if err := then("policy", statements, err); err != nil {
-		return nil, err
+		bucket.ready = append(bucket.ready, previous)
 	}
 	return bucket, nil
 }
 
-// encryption is how a bucket encrypts what comes without a choice of its own. Access
-// logs can only be delivered to S3's keys.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
-func (b *storageBuilder) encryption(rules bucketRules) s3.BucketServerSideEncryptionConfigurationV2RuleArgs {
-	if rules.logs || b.cfg.Storage.Encryption == settings.AES256 {
-		return s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
-			ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
-				SseAlgorithm: pulumi.String("AES256"),
-			},
-		}
-	}
-	return s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
-		ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
-			SseAlgorithm:   pulumi.String("aws:kms"),
-			KmsMasterKeyId: b.store.KeyARN,
-		},
-		BucketKeyEnabled: pulumi.Bool(true), // one call to KMS for many objects, not one for each
-	}
+// bucketPart is a part of a bucket and the call that creates it.
+type bucketPart struct {
+	name   string // last part of its logical name
+	create func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error)
 }
 
-// abandonedDays is when the parts of an upload that was never finished are deleted.
+// bucketParts returns the parts of a bucket in the order in which they are created.
+func (b storageBuilder) bucketParts(bucket *s3.BucketV2, purpose string, rules bucketRules) []bucketPart {
+	parts := []bucketPart{
+		{"ownership", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+			return s3.NewBucketOwnershipControls(b.ctx, name, &s3.BucketOwnershipControlsArgs{
+				Bucket: bucket.Bucket,
+				Rule:   s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
+			}, opts...)
+		}},
+		{"private", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+			// Leaving out one of the four would disable what AWS enables by default.
+			return s3.NewBucketPublicAccessBlock(b.ctx, name, &s3.BucketPublicAccessBlockArgs{
+				Bucket:                bucket.Bucket,
+				BlockPublicAcls:       pulumi.Bool(true),
+				BlockPublicPolicy:     pulumi.Bool(true),
+				IgnorePublicAcls:      pulumi.Bool(true),
+				RestrictPublicBuckets: pulumi.Bool(true),
+			}, opts...)
+		}},
+		{"versioning", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+			return s3.NewBucketVersioningV2(b.ctx, name, &s3.BucketVersioningV2Args{
+				Bucket:                  bucket.Bucket,
+				VersioningConfiguration: s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
+			}, opts...)
+		}},
+		{"encryption", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+			return s3.NewBucketServerSideEncryptionConfigurationV2(b.ctx, name, &s3.BucketServerSideEncryptionConfigurationV2Args{
+				Bucket: bucket.Bucket,
+				Rules:  s3.BucketServerSideEncryptionConfigurationV2RuleArray{rules.encryption},
+			}, opts...)
+		}},
+		{"lifecycle", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+			return s3.NewBucketLifecycleConfigurationV2(b.ctx, name, &s3.BucketLifecycleConfigurationV2Args{
+				Bucket: bucket.Bucket,
+				Rules:  lifecycle(b.cfg.NoncurrentDays, rules.expireDays),
+			}, opts...)
+		}},
+	}
+	if rules.logs != nil {
+		parts = append(parts, bucketPart{"logging", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+			return s3.NewBucketLoggingV2(b.ctx, name, &s3.BucketLoggingV2Args{
+				Bucket:       bucket.Bucket,
+				TargetBucket: rules.logs.Name,
+				TargetPrefix: pulumi.String(purpose + "/"),
+			}, append(opts, pulumi.DependsOn(rules.logs.ready))...)
+		}})
+	}
+	return append(parts, bucketPart{"policy", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+		return s3.NewBucketPolicy(b.ctx, name, &s3.BucketPolicyArgs{
+			Bucket: bucket.Bucket,
+			Policy: pulumi.All(bucket.Arn, b.account.ID).ApplyT(func(args []any) (string, error) {
+				return rules.policy(args[0].(string), args[1].(string)).JSON()
+			}).(pulumi.StringOutput),
+		}, opts...)
+	}})
+}
+
+// abandonedDays is after how many days the parts of an unfinished upload are deleted.
 const abandonedDays = 7
 
-// lifecycle keeps a versioned bucket from growing for ever.
-func (b *storageBuilder) lifecycle(rules bucketRules) s3.BucketLifecycleConfigurationV2RuleArray {
+// lifecycle returns the rules that keep a versioned bucket from growing for ever. noncurrentDays is how long a
+// replaced or deleted version is kept, expireDays how long an object is kept (0: for ever).
+func lifecycle(noncurrentDays, expireDays int) s3.BucketLifecycleConfigurationV2RuleArray {
 	everything := s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")}
-	all := s3.BucketLifecycleConfigurationV2RuleArray{
+	rules := s3.BucketLifecycleConfigurationV2RuleArray{
 		s3.BucketLifecycleConfigurationV2RuleArgs{
 			Id: pulumi.String("abandoned-uploads"), Status: pulumi.String("Enabled"), Filter: everything,
 			AbortIncompleteMultipartUpload: s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{
@@ -159,15 +172,15 @@ func (b *storageBuilder) lifecycle(rules bucketRules) s3.BucketLifecycleConfigur
 		s3.BucketLifecycleConfigurationV2RuleArgs{
 			Id: pulumi.String("old-versions"), Status: pulumi.String("Enabled"), Filter: everything,
 			NoncurrentVersionExpiration: s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs{
-				NoncurrentDays: pulumi.Int(b.cfg.Storage.NoncurrentDays),
+				NoncurrentDays: pulumi.Int(noncurrentDays),
 			},
 		},
 	}
-	if rules.expireDays > 0 {
-		all = append(all, s3.BucketLifecycleConfigurationV2RuleArgs{
+	if expireDays > 0 {
+		rules = append(rules, s3.BucketLifecycleConfigurationV2RuleArgs{
 			Id: pulumi.String("expiry"), Status: pulumi.String("Enabled"), Filter: everything,
-			Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(rules.expireDays)},
+			Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(expireDays)},
 		})
 	}
-	return all
+	return rules
 }

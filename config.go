@@ -11,49 +11,31 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// loadSettings reads and checks the stack's configuration, once and whole. Call it
-// before anything is registered: its error names every fault.
+// loadSettings reads and checks the stack's whole configuration. Call it before anything is registered: its error
+// lists every fault.
 //
-// It takes the values from where the SDK itself takes them, because the SDK answers
-// for keys that are asked for by name only, and an unknown key must be found too.
+// It reads the values from where the SDK reads them, because the SDK only answers for keys that are asked for by
+// name, and an unknown key must be found too.
 func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 	var all map[string]string
-	if err := json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &all); err != nil {
-		return settings.Settings{}, fmt.Errorf("configuration: %s: %w", pulumi.EnvConfig, err)
+	if text := os.Getenv(pulumi.EnvConfig); text != "" {
+		if err := json.Unmarshal([]byte(text), &all); err != nil {
+			return settings.Settings{}, fmt.Errorf("configuration: %s: %w", pulumi.EnvConfig, err)
+		}
 	}
-	own := make(map[string]string, len(all))
+	values := make(map[string]string, len(all))
 	var secret []string
 	for key, value := range all {
 		if name, ok := strings.CutPrefix(key, ctx.Project()+":"); ok {
-			own[name] = value
+			values[name] = value
 			if ctx.IsConfigSecret(key) {
 				secret = append(secret, name)
 			}
 		}
 	}
-	cfg, err := settings.Load(ctx.Stack(), own, secret...)
+	cfg, err := settings.Load(ctx.Stack(), values, secret...)
 	if err != nil {
 		return settings.Settings{}, err
 	}
 	return cfg, cfg.Git.CheckToken(os.Getenv)
-}
-
-// defaultTags are the tags of every AWS resource of a stack.
-func defaultTags(ctx *pulumi.Context, cfg settings.Settings) pulumi.StringMap {
-	tags := pulumi.StringMap{
-		"Project":     pulumi.String(ctx.Project()),
-		"Environment": pulumi.String(cfg.Stack),
-		"ManagedBy":   pulumi.String("pulumi"),
-	}
-	for name, value := range cfg.Tags {
-		tags[name] = pulumi.String(value)
-	}
-	return tags
-}
-
-// kept are the options of what holds data, money or a name that is never given
-// twice: when it leaves the program it stays in the cloud, and where the stack
-// protects, Pulumi refuses to let it leave at all.
-func kept(cfg settings.Settings, keep bool) pulumi.ResourceOption {
-	return pulumi.Composite(pulumi.RetainOnDelete(keep), pulumi.Protect(cfg.Protect))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"sync"
 
@@ -9,46 +10,64 @@ import (
 	"llm-platform/internal/advice"
 )
 
-// explainFailures has every change that a cloud refuses say, beside the provider's own
-// error, which account it was in and what to do. (Not what the EKS component makes, in
-// a process of its own.) Call it before anything is registered.
+// explainFailures adds to the provider's error, for every change that a cloud refuses, the account of the change
+// and what to do. Call it before anything is registered.
+//
+// It uses a transformation and not RegisterResourceTransform: a transform in the Go SDK 3.259 returns the options
+// without DeletedWith, so the files of a retained Git branch would be deleted from it. Only the children of the
+// EKS component, which another process registers, are reached by a transform.
 func explainFailures(ctx *pulumi.Context) error {
 	var lock sync.Mutex
-	makers := map[pulumi.Resource]string{} // logical name of the provider that makes a resource, or a component's
-	maker := map[string]string{}           // likewise, by the resource's logical name
+	providers := map[pulumi.Resource]string{} // logical name of the provider that a resource or component uses
+	providerOf := map[string]string{}         // the same by the resource's logical name
 	hook, err := ctx.RegisterErrorHook("explain", func(args *pulumi.ErrorHookArgs) (bool, error) {
 		lock.Lock()
 		defer lock.Unlock()
 		return false, ctx.Log.Error(advice.Explain(advice.Refusal{
-			Name: args.Name, Type: string(args.Type), Operation: args.FailedOperation, Provider: maker[args.Name],
+			Name: args.Name, Type: string(args.Type), Operation: args.FailedOperation, Provider: providerOf[args.Name],
 			Error: strings.Join(args.Errors, "; "),
 		}), nil)
 	})
 	if err != nil {
 		return err
 	}
-	// A resource is made by the provider that its options name, or by that of the component which it is in.
+	explained := &pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}}
+	children := func(provider string) pulumi.ResourceOption {
+		return pulumi.Transforms([]pulumi.ResourceTransform{func(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+			lock.Lock()
+			defer lock.Unlock()
+			if _, known := providerOf[args.Name]; known {
+				return nil // the component itself
+			}
+			providerOf[args.Name] = provider
+			opts := args.Opts
+			opts.Hooks = explained
+			return &pulumi.ResourceTransformResult{Props: args.Props, Opts: opts}
+		}})
+	}
+	// A resource uses the provider that its options name, or that of the component that it belongs to.
 	return ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
 		options, err := pulumi.NewResourceOptions(args.Opts...)
 		if err != nil {
-			return nil // whoever registers the resource is told
+			return nil // the registration reports it
 		}
 		lock.Lock()
 		defer lock.Unlock()
 		if strings.HasPrefix(args.Type, "pulumi:providers:") {
-			makers[args.Resource] = args.Name
+			providers[args.Resource] = args.Name
 			return nil
 		}
-		made := makers[options.Parent]
+		provider := providers[options.Parent]
 		if options.Provider != nil {
-			made = makers[options.Provider]
+			provider = providers[options.Provider]
 		} else if len(options.Providers) > 0 {
-			made = makers[options.Providers[0]]
+			provider = providers[options.Providers[0]]
 		}
-		makers[args.Resource], maker[args.Name] = made, made
-		return &pulumi.ResourceTransformationResult{
-			Props: args.Props,
-			Opts:  append(args.Opts, pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}})),
+		providers[args.Resource], providerOf[args.Name] = provider, provider
+		opts := append(args.Opts, pulumi.ResourceHooks(explained))
+		if strings.HasPrefix(args.Type, "eks:") {
+			opts = append(opts, children(provider))
 		}
+		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: opts}
 	})
 }

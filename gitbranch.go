@@ -10,192 +10,211 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	runs "llm-platform/internal/run"
+	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
 
-// GitBranch is the branch that carries the training scripts.
+// GitBranch is the branch that the training scripts are committed to. Its Outputs are empty with git.provider none.
 type GitBranch struct {
 	pulumi.ResourceState
 
-	Name   pulumi.StringOutput // empty without a branch, as are the others
+	Name   pulumi.StringOutput
 	URL    pulumi.StringOutput // https://…, for a browser
-	Commit pulumi.StringOutput // hash of the commit that has all scripts as they are
-
-	files []pulumi.Resource
+	Commit pulumi.StringOutput // hash of the commit that contains all scripts as they are
 }
 
-// newGitBranch makes a branch and delivers the scripts to it, one file after the
-// other: each is a commit, and two that begin at the same commit collide.
-func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
-	none := pulumi.String("").ToStringOutput()
-	git := &GitBranch{Name: none, URL: none, Commit: none}
-	if cfg.Git.Provider == settings.NoGit {
-		return git, nil
+// newGitBranch creates a branch and commits the scripts to it, one file after another: each file is a commit, and
+// concurrent commits on one parent conflict.
+func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Git, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
+	empty := pulumi.String("").ToStringOutput()
+	component := &GitBranch{Name: empty, URL: empty, Commit: empty}
+	if cfg.Provider == settings.NoGit {
+		return component, nil
 	}
-	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, git, opts...); err != nil {
+	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, component, opts...); err != nil {
 		return nil, err
 	}
 	files := append(runs.Scripts{}, scripts...)
 	files = append(files, runs.Script{Path: runs.SumsFile, Content: scripts.Sums()})
-	deliver := git.toGitHub
-	if cfg.Git.Provider == settings.GitLab {
-		deliver = git.toGitLab
+	b := gitBuilder{ctx: ctx, name: name, scope: s, cfg: cfg, component: component}
+	deliver := b.toGitHub
+	if cfg.Provider == settings.GitLab {
+		deliver = b.toGitLab
 	}
-	if err := deliver(ctx, name, cfg, files); err != nil {
+	branch, err := deliver(files)
+	if err != nil {
 		return nil, err
 	}
-	return git, ctx.RegisterResourceOutputs(git, pulumi.Map{"branchName": git.Name, "scriptCommit": git.Commit})
+	component.Name, component.URL, component.Commit = branch.name, branch.url, branch.commit
+	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"branchName": branch.name, "scriptCommit": branch.commit})
 }
 
-// branchOptions are those of the branch itself. Once it is there, where it began is
-// history: to make it anew would lose its commits. An adopted branch is imported,
-// which fails if there is none, and left in place whatever happens.
+type gitBuilder struct {
+	ctx       *pulumi.Context
+	name      string
+	scope     scope.Scope
+	cfg       settings.Git
+	component pulumi.Resource
+}
+
+// delivered is a branch with the scripts on it.
+type delivered struct{ name, url, commit pulumi.StringOutput }
+
+// branchOptions returns the options of the branch. What it started from is history: creating it again would lose
+// its commits. An adopted branch is imported, which fails if it does not exist, and always retained.
 //
-// Its name is in Pulumi's name too, so that another branch is another resource: the
-// last one goes or stays with its files, and is neither renamed nor emptied.
-func branchOptions(git *GitBranch, cfg settings.Settings, id string, began ...string) []pulumi.ResourceOption {
+// The branch's name is part of its logical name, so that another branch is another resource: the old one is deleted
+// or retained with its files, and is neither renamed nor emptied.
+func (b gitBuilder) branchOptions(id string, provider pulumi.ProviderResource, start ...string) []pulumi.ResourceOption {
 	options := []pulumi.ResourceOption{
-		pulumi.Parent(git), kept(cfg, cfg.Git.KeepBranch || cfg.Git.Adopt), pulumi.IgnoreChanges(began),
+		pulumi.Parent(b.component), pulumi.Provider(provider),
+		b.scope.Keep(b.cfg.KeepBranch || b.cfg.Adopt), pulumi.IgnoreChanges(start),
 	}
-	if cfg.Git.Adopt {
+	if b.cfg.Adopt {
 		options = append(options, pulumi.Import(pulumi.ID(id)))
 	}
 	return options
 }
 
-// fileOptions are those of one file. With the branch goes or stays what is on it:
-// nothing is deleted from a branch that stays behind.
-func (g *GitBranch) fileOptions(branch, provider pulumi.Resource) []pulumi.ResourceOption {
-	after := append([]pulumi.Resource{branch}, g.files...)
+// fileOptions returns the options of one file, which is committed after the previous resource. A file is deleted
+// with its branch, and nothing is deleted from a branch that is retained.
+func (b gitBuilder) fileOptions(branch pulumi.Resource, provider pulumi.ProviderResource, previous pulumi.Resource) []pulumi.ResourceOption {
 	return []pulumi.ResourceOption{
-		pulumi.Parent(g), pulumi.Provider(provider.(pulumi.ProviderResource)), pulumi.DeletedWith(branch),
-		pulumi.DependsOn(after[len(after)-1:]),
+		pulumi.Parent(b.component), pulumi.Provider(provider), pulumi.DeletedWith(branch),
+		pulumi.DependsOn([]pulumi.Resource{previous}),
 	}
 }
 
-func commitMessage(ctx *pulumi.Context, script runs.Script) pulumi.StringInput {
-	return pulumi.Sprintf("%s of %s %s", script.Path, ctx.Project(), ctx.Stack())
+func (b gitBuilder) commitMessage(script runs.Script) pulumi.StringInput {
+	return pulumi.Sprintf("%s of %s %s", script.Path, b.scope.Project, b.scope.Stack)
 }
 
-func (g *GitBranch) toGitHub(ctx *pulumi.Context, name string, cfg settings.Settings, files runs.Scripts) error {
-	provider, err := github.NewProvider(ctx, name+"-github", &github.ProviderArgs{
-		Owner:   pulumi.String(cfg.Git.Owner),
-		BaseUrl: optional(cfg.Git.BaseURL),
-		Token:   secretToken(cfg.Git.Token),
-	}, pulumi.Parent(g))
+func (b gitBuilder) toGitHub(files runs.Scripts) (delivered, error) {
+	provider, err := github.NewProvider(b.ctx, b.name+"-github", &github.ProviderArgs{
+		Owner:   pulumi.String(b.cfg.Owner),
+		BaseUrl: optional(b.cfg.BaseURL),
+		Token:   secretToken(b.cfg.Token),
+	}, pulumi.Parent(b.component))
 	if err != nil {
-		return fmt.Errorf("provider: %w", err)
+		return delivered{}, fmt.Errorf("provider: %w", err)
 	}
-	absent, err := ctx.RegisterResourceHook(name+"-absent", g.mustBeAbsent(ctx, cfg.Git, provider), &pulumi.ResourceHookOptions{OnDryRun: true})
+	absent, err := b.ctx.RegisterResourceHook(b.name+"-absent", b.requireAbsent(provider), &pulumi.ResourceHookOptions{OnDryRun: true})
 	if err != nil {
-		return fmt.Errorf("hook: %w", err)
+		return delivered{}, fmt.Errorf("hook: %w", err)
 	}
-	branch, err := github.NewBranch(ctx, name+"-branch-"+cfg.Git.Branch, &github.BranchArgs{
-		Repository:   pulumi.String(cfg.Git.Repository),
-		Branch:       pulumi.String(cfg.Git.Branch),
-		SourceBranch: pulumi.String(cfg.Git.SourceBranch),
-		SourceSha:    optional(cfg.Git.SourceCommit),
-	}, append(branchOptions(g, cfg, cfg.Git.Repository+":"+cfg.Git.Branch, "sourceBranch", "sourceSha"),
-		pulumi.Provider(provider), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{absent}}))...)
+	branch, err := github.NewBranch(b.ctx, b.name+"-branch-"+b.cfg.Branch, &github.BranchArgs{
+		Repository:   pulumi.String(b.cfg.Repository),
+		Branch:       pulumi.String(b.cfg.Branch),
+		SourceBranch: pulumi.String(b.cfg.SourceBranch),
+		SourceSha:    optional(b.cfg.SourceCommit),
+	}, append(b.branchOptions(b.cfg.Repository+":"+b.cfg.Branch, provider, "sourceBranch", "sourceSha"),
+		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{absent}}))...)
 	if err != nil {
-		return fmt.Errorf("branch: %w", err)
+		return delivered{}, fmt.Errorf("branch: %w", err)
 	}
-	g.Name, g.URL = branch.Branch, pulumi.Sprintf("%s/%s/%s/tree/%s", githubPages(cfg.Git.BaseURL), cfg.Git.Owner, cfg.Git.Repository, branch.Branch)
-	if cfg.Git.Adopt {
-		repository := github.LookupRepositoryOutput(ctx, github.LookupRepositoryOutputArgs{Name: pulumi.String(cfg.Git.Repository)}, pulumi.Provider(provider), pulumi.Parent(g))
-		g.Name = pulumi.All(branch.Branch, repository.DefaultBranch()).ApplyT(func(names []any) (string, error) {
-			return names[0].(string), notDefault(cfg.Git, names[0] == names[1])
+	d := delivered{
+		name: branch.Branch,
+		url:  pulumi.Sprintf("%s/%s/%s/tree/%s", githubPages(b.cfg.BaseURL), b.cfg.Owner, b.cfg.Repository, branch.Branch),
+	}
+	if b.cfg.Adopt {
+		repository := github.LookupRepositoryOutput(b.ctx, github.LookupRepositoryOutputArgs{Name: pulumi.String(b.cfg.Repository)},
+			pulumi.Provider(provider), pulumi.Parent(b.component))
+		d.name = pulumi.All(branch.Branch, repository.DefaultBranch()).ApplyT(func(names []any) (string, error) {
+			return names[0].(string), b.requireNotDefault(names[0] == names[1])
 		}).(pulumi.StringOutput)
 	}
+	var previous pulumi.Resource = branch
 	for _, script := range files {
-		file, err := github.NewRepositoryFile(ctx, name+"-file-"+script.Path, &github.RepositoryFileArgs{
-			Repository:        pulumi.String(cfg.Git.Repository),
-			Branch:            g.Name,
+		file, err := github.NewRepositoryFile(b.ctx, b.name+"-file-"+script.Path, &github.RepositoryFileArgs{
+			Repository:        pulumi.String(b.cfg.Repository),
+			Branch:            d.name,
 			File:              pulumi.String("scripts/" + script.Path),
 			Content:           pulumi.String(script.Content),
-			CommitMessage:     commitMessage(ctx, script),
-			OverwriteOnCreate: pulumi.Bool(true), // the branch may begin with an older one
-		}, g.fileOptions(branch, provider)...)
+			CommitMessage:     b.commitMessage(script),
+			OverwriteOnCreate: pulumi.Bool(true), // the branch may start with an older version
+		}, b.fileOptions(branch, provider, previous)...)
 		if err != nil {
-			return fmt.Errorf("file %s: %w", script.Path, err)
+			return delivered{}, fmt.Errorf("file %s: %w", script.Path, err)
 		}
-		g.files, g.Commit = append(g.files, file), file.CommitSha
+		previous, d.commit = file, file.CommitSha
 	}
-	return nil
+	return d, nil
 }
 
-// mustBeAbsent is what happens before the branch is made, and only then. GitHub's
-// provider takes an existing branch for its own without a word, and would delete it
-// on destroy.
-func (g *GitBranch) mustBeAbsent(ctx *pulumi.Context, git settings.Git, provider pulumi.ProviderResource) pulumi.ResourceHookFunction {
+// requireAbsent returns the hook that runs before the branch is created, and only then. GitHub's provider takes an
+// existing branch for its own without a warning, and would delete it on destroy.
+func (b gitBuilder) requireAbsent(provider pulumi.ProviderResource) pulumi.ResourceHookFunction {
 	return func(*pulumi.ResourceHookArgs) error {
-		found, err := github.LookupBranch(ctx, &github.LookupBranchArgs{Repository: git.Repository, Branch: git.Branch}, pulumi.Provider(provider))
-		if err != nil && !strings.Contains(err.Error(), "404") { // some versions answer a missing branch with nothing, some so
-			return fmt.Errorf("git.branch: cannot tell whether %s/%s has a branch %s: %w", git.Owner, git.Repository, git.Branch, err)
+		found, err := github.LookupBranch(b.ctx, &github.LookupBranchArgs{Repository: b.cfg.Repository, Branch: b.cfg.Branch}, pulumi.Provider(provider))
+		if err != nil && !strings.Contains(err.Error(), "404") { // provider versions differ: some answer 404 for a missing branch, some an empty result
+			return fmt.Errorf("git.branch: cannot check whether branch %s exists in %s/%s: %w", b.cfg.Branch, b.cfg.Owner, b.cfg.Repository, err)
 		}
 		if err == nil && found.Sha != "" {
-			return fmt.Errorf("git.branch: %s/%s has a branch %s already, which this stack has not made: choose another name, or set git.adopt to true to use it",
-				git.Owner, git.Repository, git.Branch)
+			return fmt.Errorf("git.branch: branch %s exists in %s/%s and was not created by this stack: choose another name, or set git.adopt to true to use it",
+				b.cfg.Branch, b.cfg.Owner, b.cfg.Repository)
 		}
 		return nil
 	}
 }
 
-func (g *GitBranch) toGitLab(ctx *pulumi.Context, name string, cfg settings.Settings, files runs.Scripts) error {
-	project := cfg.Git.Owner + "/" + cfg.Git.Repository
-	provider, err := gitlab.NewProvider(ctx, name+"-gitlab", &gitlab.ProviderArgs{
-		BaseUrl: optional(cfg.Git.BaseURL),
-		Token:   secretToken(cfg.Git.Token),
-	}, pulumi.Parent(g))
+func (b gitBuilder) toGitLab(files runs.Scripts) (delivered, error) {
+	project := b.cfg.Owner + "/" + b.cfg.Repository
+	provider, err := gitlab.NewProvider(b.ctx, b.name+"-gitlab", &gitlab.ProviderArgs{
+		BaseUrl: optional(b.cfg.BaseURL),
+		Token:   secretToken(b.cfg.Token),
+	}, pulumi.Parent(b.component))
 	if err != nil {
-		return fmt.Errorf("provider: %w", err)
+		return delivered{}, fmt.Errorf("provider: %w", err)
 	}
-	from := cfg.Git.SourceCommit
-	if from == "" {
-		from = cfg.Git.SourceBranch
+	start := b.cfg.SourceCommit
+	if start == "" {
+		start = b.cfg.SourceBranch
 	}
-	// GitLab refuses to make a branch that is there already.
-	branch, err := gitlab.NewBranch(ctx, name+"-branch-"+cfg.Git.Branch, &gitlab.BranchArgs{
+	// GitLab itself refuses to create a branch that exists.
+	branch, err := gitlab.NewBranch(b.ctx, b.name+"-branch-"+b.cfg.Branch, &gitlab.BranchArgs{
 		Project:       pulumi.String(project),
-		Name:          pulumi.String(cfg.Git.Branch),
-		Ref:           pulumi.String(from),
-		KeepOnDestroy: pulumi.Bool(cfg.Git.KeepBranch || cfg.Git.Adopt),
-	}, append(branchOptions(g, cfg, project+":"+cfg.Git.Branch, "ref"), pulumi.Provider(provider))...)
+		Name:          pulumi.String(b.cfg.Branch),
+		Ref:           pulumi.String(start),
+		KeepOnDestroy: pulumi.Bool(b.cfg.KeepBranch || b.cfg.Adopt),
+	}, b.branchOptions(project+":"+b.cfg.Branch, provider, "ref")...)
 	if err != nil {
-		return fmt.Errorf("branch: %w", err)
+		return delivered{}, fmt.Errorf("branch: %w", err)
 	}
-	g.URL = branch.WebUrl
-	g.Name = pulumi.All(branch.Name, branch.Default).ApplyT(func(known []any) (string, error) {
-		return known[0].(string), notDefault(cfg.Git, known[1].(bool))
-	}).(pulumi.StringOutput)
+	d := delivered{
+		url: branch.WebUrl,
+		name: pulumi.All(branch.Name, branch.Default).ApplyT(func(known []any) (string, error) {
+			return known[0].(string), b.requireNotDefault(known[1].(bool))
+		}).(pulumi.StringOutput),
+	}
+	var previous pulumi.Resource = branch
 	for _, script := range files {
-		file, err := gitlab.NewRepositoryFile(ctx, name+"-file-"+script.Path, &gitlab.RepositoryFileArgs{
+		file, err := gitlab.NewRepositoryFile(b.ctx, b.name+"-file-"+script.Path, &gitlab.RepositoryFileArgs{
 			Project:           pulumi.String(project),
-			Branch:            g.Name,
+			Branch:            d.name,
 			FilePath:          pulumi.String("scripts/" + script.Path),
 			Encoding:          pulumi.String("base64"),
 			Content:           pulumi.String(base64.StdEncoding.EncodeToString([]byte(script.Content))),
-			CommitMessage:     commitMessage(ctx, script),
+			CommitMessage:     b.commitMessage(script),
 			OverwriteOnCreate: pulumi.Bool(true),
-		}, g.fileOptions(branch, provider)...)
+		}, b.fileOptions(branch, provider, previous)...)
 		if err != nil {
-			return fmt.Errorf("file %s: %w", script.Path, err)
+			return delivered{}, fmt.Errorf("file %s: %w", script.Path, err)
 		}
-		g.files, g.Commit = append(g.files, file), file.LastCommitId
+		previous, d.commit = file, file.LastCommitId
 	}
-	return nil
+	return d, nil
 }
 
-// notDefault refuses the default branch before anything is written to it.
-func notDefault(git settings.Git, isDefault bool) error {
+// requireNotDefault returns an error for the default branch, before anything is committed to it.
+func (b gitBuilder) requireNotDefault(isDefault bool) error {
 	if isDefault {
-		return fmt.Errorf("git.branch: %s is the default branch of %s/%s, which is not for a program to write to: choose another", git.Branch, git.Owner, git.Repository)
+		return fmt.Errorf("git.branch: %s is the default branch of %s/%s, which the program never commits to: choose another", b.cfg.Branch, b.cfg.Owner, b.cfg.Repository)
 	}
 	return nil
 }
 
-// githubPages is where a browser finds what an API has: an Enterprise server's own
-// pages stand at its root.
+// githubPages returns the URL of the web pages that belong to an API's base URL. Those of GitHub Enterprise Server
+// are at its root.
 func githubPages(api string) string {
 	if api == "" {
 		return "https://github.com"
@@ -203,7 +222,7 @@ func githubPages(api string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(api, "/"), "/api/v3")
 }
 
-// optional is a value, or nothing at all, so that a provider looks elsewhere.
+// optional returns a value, or nil if it is empty, so that the provider looks elsewhere.
 func optional(value string) pulumi.StringPtrInput {
 	if value == "" {
 		return nil

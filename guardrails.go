@@ -8,66 +8,67 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/organizations"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/policy"
+	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
 
-// newGuardrails makes the service control policies and attaches them to every unit
-// that the stack made and to every account that is in none of those, never to the
-// root: what else is in the organization is not ours. The training account may start
-// the given instance types, those of its pools.
-func newGuardrails(ctx *pulumi.Context, name string, cfg settings.Settings, org *Organization, pools []string) error {
-	if !cfg.Guardrails.Enabled {
-		return nil
+// GuardrailArgs are the arguments of newGuardrails.
+type GuardrailArgs struct {
+	Enabled      bool
+	Controls     policy.Guardrails
+	Settings     settings.Organization
+	Organization *Organization
+}
+
+// newGuardrails creates the service control policies and attaches them to every OU that the stack created and to
+// every account outside of these, never to the root: the rest of the organization is not ours. It returns what
+// the next change of the organization must wait for.
+func newGuardrails(ctx *pulumi.Context, name string, s scope.Scope, args GuardrailArgs) ([]pulumi.Resource, error) {
+	org := args.Organization
+	switch {
+	case org.Management == nil && args.Enabled:
+		return nil, ctx.Log.Warn("guardrails: skipped because organization.mode is none; set guardrails.enabled to false to silence this warning", nil)
+	case org.Management == nil:
+		return nil, nil
+	case !args.Enabled:
+		return org.Management.Ready, nil
 	}
-	if org.Management == nil {
-		return ctx.Log.Warn("guardrails: there are none, since organization.mode is none; set guardrails.enabled to false to say that this is meant", nil)
-	}
-	wanted := cfg.ControlPolicies(pools)
-	policies, err := wanted.Policies()
+	policies, err := args.Controls.Policies()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	guardrails := &pulumi.ResourceState{}
 	if err := ctx.RegisterComponentResource("llm:platform:Guardrails", name, guardrails, pulumi.Providers(org.Management.Provider)); err != nil {
-		return err
+		return nil, err
 	}
-	// One after another: Organizations answers ConcurrentModification to changes that
-	// cross. So the last attached is the first that a destroy detaches, and a policy
-	// is deleted when it is attached to nothing.
-	before := slices.Clone(org.Management.Ready)
-	made := map[string]pulumi.IDOutput{}
-	for i, p := range policies {
-		content := org.Training.ID.ApplyT(func(id string) (string, error) {
-			known := wanted
-			known.TrainingAccount = id
-			filled, err := known.Policies()
-			if err != nil {
-				return "", err
-			}
-			return filled[i].Document.JSON()
-		}).(pulumi.StringOutput)
-		control, err := newControlPolicy(ctx, name+"-"+p.Name, "Guardrails of "+ctx.Project()+" "+cfg.Stack, content,
+	// One after another: Organizations answers ConcurrentModification to concurrent changes. A destroy detaches in
+	// reverse order, so a policy is attached nowhere when it is deleted.
+	before := org.Management.Ready
+	ids := map[string]pulumi.IDOutput{}
+	for _, p := range policies {
+		content := org.Training.ID.ApplyT(func(id string) (string, error) { return args.Controls.For(id).JSON(p.Name) }).(pulumi.StringOutput)
+		control, err := newControlPolicy(ctx, name+"-"+p.Name, "Guardrails of "+s.Project+" "+s.Stack, content,
 			pulumi.Parent(guardrails), pulumi.DependsOn(before))
 		if err != nil {
-			return fmt.Errorf("policy %s: %w", p.Name, err)
+			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
 		}
-		made[p.Name] = control.ID()
+		ids[p.Name] = control.ID()
 		before = []pulumi.Resource{control}
 	}
-	for _, target := range guardrailTargets(cfg, org) {
+	for _, target := range guardrailTargets(args.Settings, org) {
 		for _, p := range policies {
 			attachment, err := organizations.NewPolicyAttachment(ctx, fmt.Sprintf("%s-%s-%s", name, target.name, p.Name), &organizations.PolicyAttachmentArgs{
-				PolicyId: made[p.Name],
+				PolicyId: ids[p.Name],
 				TargetId: target.id,
 			}, pulumi.Parent(guardrails), pulumi.DependsOn(before))
 			if err != nil {
-				return fmt.Errorf("policy %s on %s: %w", p.Name, target.name, err)
+				return nil, fmt.Errorf("policy %s on %s: %w", p.Name, target.name, err)
 			}
 			before = []pulumi.Resource{attachment}
 		}
 	}
-	org.Management.Ready = append(org.Management.Ready, before...)
-	return ctx.RegisterResourceOutputs(guardrails, pulumi.Map{})
+	return append(slices.Clone(org.Management.Ready), before...), ctx.RegisterResourceOutputs(guardrails, pulumi.Map{})
 }
 
 func newControlPolicy(ctx *pulumi.Context, name, description string, content pulumi.StringInput, opts ...pulumi.ResourceOption) (*organizations.Policy, error) {
@@ -79,22 +80,22 @@ func newControlPolicy(ctx *pulumi.Context, name, description string, content pul
 }
 
 type guardrailTarget struct {
-	name string // as in a logical name
+	name string // part of the attachments' logical names
 	id   pulumi.StringOutput
 }
 
-// guardrailTargets is what to attach guardrails to, sorted by name.
-func guardrailTargets(cfg settings.Settings, org *Organization) []guardrailTarget {
+// guardrailTargets returns the OUs and accounts to attach guardrails to, sorted by name.
+func guardrailTargets(cfg settings.Organization, org *Organization) []guardrailTarget {
 	var targets []guardrailTarget
-	for _, unit := range cfg.Organization.OrganizationalUnits {
-		targets = append(targets, guardrailTarget{"unit-" + unit, org.Management.Units[unit]})
+	for _, ou := range cfg.OrganizationalUnits {
+		targets = append(targets, guardrailTarget{"unit-" + ou, org.Management.OUs[ou]})
 	}
 	for _, account := range org.Accounts {
-		if slices.Contains(cfg.Organization.OrganizationalUnits, cfg.Organization.Accounts[account.Name].OrganizationalUnit) {
+		if slices.Contains(cfg.OrganizationalUnits, cfg.Accounts[account.Name].OrganizationalUnit) {
 			continue
 		}
-		// An account's id may be known from the configuration; the organization's is
-		// known once it was seen that it takes guardrails.
+		// An account's id may be known from the configuration; the organization's is known only after it has been
+		// found to accept guardrails.
 		id := pulumi.All(account.ID, org.ID).ApplyT(func(ids []any) string { return ids[0].(string) }).(pulumi.StringOutput)
 		targets = append(targets, guardrailTarget{"account-" + account.Name, id})
 	}

@@ -1,5 +1,5 @@
-// llm-platform is one Pulumi program that gives a team all it needs to train large
-// language models on AWS. See README.md.
+// llm-platform is one Pulumi program that gives a team everything it needs to train large language models on AWS.
+// See README.md.
 package main
 
 import (
@@ -9,12 +9,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	runs "llm-platform/internal/run"
+	"llm-platform/internal/scope"
 )
 
 func main() { pulumi.Run(platform) }
 
-// platform calls one builder per concern. Each takes the Outputs of the ones above
-// it, so the order of the calls is the order of the platform.
+// platform calls one builder per concern. Each takes the Outputs of those above it, so the order of the calls is
+// the order of the platform.
 func platform(ctx *pulumi.Context) error {
 	cfg, err := loadSettings(ctx)
 	if err != nil {
@@ -27,71 +28,53 @@ func platform(ctx *pulumi.Context) error {
 	if err := explainFailures(ctx); err != nil {
 		return fmt.Errorf("error hook: %w", err)
 	}
-	org, err := newOrganization(ctx, "org", cfg)
+	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags)
+	controls := cfg.ControlPolicies(cfg.Cluster.PoolTypes())
+
+	org, err := newOrganization(ctx, "org", s, cfg.Organization)
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
-	if err := newGuardrails(ctx, "guardrails", cfg, org, cfg.Cluster.PoolTypes()); err != nil {
+	guarded, err := newGuardrails(ctx, "guardrails", s, GuardrailArgs{
+		Enabled: cfg.Guardrails.Enabled, Controls: controls, Settings: cfg.Organization, Organization: org,
+	})
+	if err != nil {
 		return fmt.Errorf("guardrails: %w", err)
 	}
-	if err := newBudgets(ctx, "budgets", cfg, org); err != nil {
+	err = newBudgets(ctx, "budgets", s, BudgetArgs{Settings: cfg.Budget, Controls: controls, Organization: org, After: guarded})
+	if err != nil {
 		return fmt.Errorf("budgets: %w", err)
 	}
-	ci, err := newCI(ctx, "ci", cfg, org)
+	ci, err := newCI(ctx, "ci", s, CIArgs{Settings: cfg.CI, RoleName: cfg.Organization.RoleName, Organization: org})
 	if err != nil {
 		return fmt.Errorf("ci: %w", err)
 	}
-	store, err := newStorage(ctx, "storage", cfg, org.Training, pulumi.Providers(org.Training.Provider))
+	store, err := newStorage(ctx, "storage", s, cfg.Storage, org.Training)
 	if err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
-	studio, err := newSageMaker(ctx, "sagemaker", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	sageMaker, err := newSageMaker(ctx, "sagemaker", s, SageMakerArgs{Settings: cfg.SageMaker, Account: org.Training, Storage: store})
 	if err != nil {
 		return fmt.Errorf("sagemaker: %w", err)
 	}
-	branch, err := newGitBranch(ctx, "git", cfg, scripts)
+	branch, err := newGitBranch(ctx, "git", s, cfg.Git, scripts)
 	if err != nil {
 		return fmt.Errorf("git branch: %w", err)
 	}
-	cluster, err := newCluster(ctx, "cluster", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	images, err := newImageRepository(ctx, "image", s, ImageRepositoryArgs{Settings: cfg.Storage, Account: org.Training, Storage: store})
+	if err != nil {
+		return fmt.Errorf("image repository: %w", err)
+	}
+	cluster, err := newCluster(ctx, "cluster", s, cfg.Network, cfg.Cluster, org.Training)
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	training, err := newTraining(ctx, "training", cfg, cluster, store, branch, scripts)
+	training, err := newTraining(ctx, "training", s, TrainingArgs{
+		Settings: cfg.Training, Account: org.Training, Cluster: cluster, Storage: store, Branch: branch, Scripts: scripts,
+	})
 	if err != nil {
 		return fmt.Errorf("training: %w", err)
 	}
-
-	// What a data scientist or another stack reads. README.md says what each is.
-	ctx.Export("region", pulumi.String(cfg.Region))
-	ctx.Export("organizationId", org.ID)
-	ctx.Export("accountIds", org.accountIDs())
-	ctx.Export("trainingAccountArn", org.Training.ARN)
-	ctx.Export("bucketName", store.Dataset.Name)
-	ctx.Export("bucketEndpoint", store.Dataset.Endpoint)
-	ctx.Export("sourceDataUrl", store.SourceURL)
-	ctx.Export("destinationDataUrl", store.Dataset.url())
-	ctx.Export("checkpointUrl", store.Checkpoints.url())
-	ctx.Export("artifactUrl", store.Artifacts.url())
-	ctx.Export("dataKeyArn", store.KeyARN)
-	ctx.Export("transferTaskArns", store.Transfers)
-	ctx.Export("sagemakerRoleArn", studio.RoleARN)
-	ctx.Export("notebookUrl", studio.NotebookURL)
-	ctx.Export("ciDeployRoleArn", ci.DeployRoleARN)
-	ctx.Export("ciPreviewRoleArn", ci.PreviewRoleARN)
-	ctx.Export("vpcId", cluster.VPCID)
-	ctx.Export("clusterName", cluster.Name)
-	ctx.Export("kubeconfig", cluster.Kubeconfig)
-	ctx.Export("acceleratorPools", cluster.poolFacts())
-	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
-	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
-	ctx.Export("branchName", branch.Name)
-	ctx.Export("branchUrl", branch.URL)
-	ctx.Export("scriptCommit", branch.Commit)
-	ctx.Export("runName", pulumi.String(training.RunName))
-	ctx.Export("jobName", training.JobName)
-	ctx.Export("runCheckpointUrl", training.CheckpointURL)
-	ctx.Export("runArtifactUrl", training.ArtifactURL)
-	ctx.Export("smokeName", training.SmokeName)
+	export(ctx, s, platformOutputs{org, ci, store, sageMaker, branch, images, cluster, training})
 	return nil
 }

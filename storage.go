@@ -1,17 +1,17 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
-	"os"
+	"maps"
+	"slices"
 	"strings"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/catalog"
-	"llm-platform/internal/policy"
-	"llm-platform/internal/probe"
+	"llm-platform/internal/awsprobe"
+	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
 
@@ -19,189 +19,180 @@ import (
 type Storage struct {
 	pulumi.ResourceState
 
-	SourceARN   pulumi.StringOutput // of the bucket that data is copied from, ours or a given one
-	SourceURL   pulumi.StringOutput // s3://bucket/
-	Dataset     *Bucket             // what data is copied to and training reads
-	Checkpoints *Bucket             // what training saves as it runs
-	Artifacts   *Bucket             // finished models
-	KeyARN      pulumi.StringOutput // of the KMS key that encrypts them; empty with AES256
-	Transfers   pulumi.StringMap    // ARN of each DataSync task by name
+	SourceARN   pulumi.StringOutput      // of the bucket that data is copied from
+	SourceURL   pulumi.StringOutput      // s3://bucket/
+	Dataset     *Bucket                  // copied data, which training reads
+	Checkpoints *Bucket                  // what training saves while it runs
+	Artifacts   *Bucket                  // finished models
+	KeyARN      pulumi.StringOutput      // KMS key of the buckets; empty with storage.encryption aes256
+	Keys        pulumi.StringArrayOutput // the same as a list, empty or of one
+	CopyKeys    pulumi.StringArrayOutput // Keys and the KMS key of the source bucket
+	Transfers   pulumi.StringMap         // ARN of each DataSync task by name
 }
 
-// dataKeys is the KMS keys that one needs to read the source and use the buckets.
-func (s *Storage) dataKeys(sourceKey string) pulumi.StringArrayOutput {
-	return s.KeyARN.ApplyT(func(own string) []string {
-		var keys []string
-		for _, key := range []string{own, sourceKey} {
-			if key != "" {
-				keys = append(keys, key)
-			}
-		}
-		return keys
-	}).(pulumi.StringArrayOutput)
-}
-
-// newStorage makes the buckets and copies the data in.
-func newStorage(ctx *pulumi.Context, name string, cfg settings.Settings, account *Account, opts ...pulumi.ResourceOption) (*Storage, error) {
+// newStorage creates the buckets and copies the data in.
+func newStorage(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Storage, account scope.Account) (*Storage, error) {
 	store := &Storage{}
-	if err := ctx.RegisterComponentResource("llm:platform:Storage", name, store, opts...); err != nil {
+	if err := ctx.RegisterComponentResource("llm:platform:Storage", name, store, pulumi.Providers(account.Provider)); err != nil {
 		return nil, err
 	}
-	b := &storageBuilder{ctx: ctx, name: name, cfg: cfg, account: account, store: store}
-	if err := b.key(); err != nil {
+	b := storageBuilder{ctx: ctx, name: name, scope: s, cfg: cfg, account: account, component: store}
+	var err error
+	if store.KeyARN, err = b.key(); err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	var err error
-	if b.logs, err = b.bucket("logs", bucketRules{logs: true, expireDays: cfg.Storage.LogDays}); err != nil {
+	store.Keys, store.CopyKeys = present(store.KeyARN), present(store.KeyARN, pulumi.String(cfg.SourceKMSKeyARN).ToStringOutput())
+	logs, err := b.logBucket()
+	if err != nil {
 		return nil, err
 	}
-	if store.Dataset, err = b.bucket("dataset", bucketRules{}); err != nil {
+	if store.Dataset, err = b.dataBucket("dataset", store.KeyARN, logs); err != nil {
 		return nil, err
 	}
-	if store.Checkpoints, err = b.bucket("checkpoints", bucketRules{}); err != nil {
+	if store.Checkpoints, err = b.dataBucket("checkpoints", store.KeyARN, logs); err != nil {
 		return nil, err
 	}
-	if store.Artifacts, err = b.bucket("artifacts", bucketRules{}); err != nil {
+	if store.Artifacts, err = b.dataBucket("artifacts", store.KeyARN, logs); err != nil {
 		return nil, err
 	}
-	source, err := b.source()
+	source, err := b.source(store.KeyARN, logs)
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	for _, copied := range cfg.Storage.CopyNames() {
-		if err := b.copy(copied, source); err != nil {
-			return nil, fmt.Errorf("copy %s: %w", copied, err)
+	store.SourceARN, store.SourceURL = source.arn, pulumi.Sprintf("s3://%s/", source.bucket)
+	for _, name := range slices.Sorted(maps.Keys(cfg.Copies)) {
+		if err := b.copyObject(name, source, store.Dataset); err != nil {
+			return nil, fmt.Errorf("copy %s: %w", name, err)
 		}
 	}
-	if store.Transfers, err = b.transfers(); err != nil {
+	if store.Transfers, err = b.transfers(store); err != nil {
 		return nil, fmt.Errorf("transfers: %w", err)
 	}
 	return store, ctx.RegisterResourceOutputs(store, pulumi.Map{"bucketName": store.Dataset.Name})
 }
 
-// storageBuilder is what the steps of newStorage share.
-type storageBuilder struct {
-	ctx     *pulumi.Context
-	name    string
-	cfg     settings.Settings
-	account *Account
-	store   *Storage
-	logs    *Bucket // where the other buckets' access logs go
+// present returns the values that are not empty.
+func present(values ...pulumi.StringOutput) pulumi.StringArrayOutput {
+	all := pulumi.StringArray{}
+	for _, value := range values {
+		all = append(all, value)
+	}
+	return all.ToStringArrayOutput().ApplyT(func(all []string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(value string) bool { return value == "" })
+	}).(pulumi.StringArrayOutput)
 }
 
-func (b *storageBuilder) key() error {
-	b.store.KeyARN = pulumi.String("").ToStringOutput()
-	if b.cfg.Storage.Encryption != settings.KMS {
-		return nil
+type storageBuilder struct {
+	ctx       *pulumi.Context
+	name      string
+	scope     scope.Scope
+	cfg       settings.Storage
+	account   scope.Account
+	component pulumi.Resource
+}
+
+// key creates the KMS key of the buckets and returns its ARN, or an empty string with storage.encryption aes256.
+// Without its key the data is lost, so the key is retained wherever the data is.
+func (b storageBuilder) key() (pulumi.StringOutput, error) {
+	if b.cfg.Encryption != settings.KMS {
+		return pulumi.String("").ToStringOutput(), nil
 	}
-	document := b.account.ID.ApplyT(func(id string) (string, error) {
-		return policy.AccountKey(catalog.Partition(b.cfg.Region), id).JSON()
-	}).(pulumi.StringOutput)
-	// Without its key the data is lost, so the key is kept wherever the data is.
-	key, err := kms.NewKey(b.ctx, b.name+"-key", &kms.KeyArgs{
-		Description:          pulumi.Sprintf("Training data, checkpoints and models of %s %s", b.ctx.Project(), b.cfg.Stack),
-		EnableKeyRotation:    pulumi.Bool(true),
-		DeletionWindowInDays: pulumi.Int(30), // the longest there is to change one's mind
-		Policy:               document,
-	}, pulumi.Parent(b.store), kept(b.cfg, b.cfg.Storage.KeepData))
+	key, err := b.scope.NewKey(b.ctx, b.name+"-key", "Training data, checkpoints and models of "+b.scope.Project+" "+b.scope.Stack, b.account,
+		pulumi.Parent(b.component), b.scope.Keep(b.cfg.KeepData))
 	if err != nil {
-		return err
+		return pulumi.StringOutput{}, err
 	}
-	b.store.KeyARN = key.Arn
-	return nil
+	return key.Arn, nil
 }
 
 // copySource is the bucket that copies read.
 type copySource struct {
-	bucket pulumi.StringOutput
-	sample *s3.BucketObjectv2 // the object that we put there, if the bucket is ours
+	bucket pulumi.StringOutput // name
+	arn    pulumi.StringOutput
+	sample *s3.BucketObjectv2 // the sample object; nil if the bucket is not ours
 }
 
-// source is the given source bucket, or one of our own with a sample object in it.
-func (b *storageBuilder) source() (copySource, error) {
-	if given := b.cfg.Storage.SourceBucket; given != "" {
-		b.store.SourceARN = pulumi.Sprintf("arn:%s:s3:::%s", catalog.Partition(b.cfg.Region), given)
-		b.store.SourceURL = pulumi.Sprintf("s3://%s/", given)
-		return copySource{bucket: pulumi.String(given).ToStringOutput()}, nil
+//go:embed sample/corpus.txt
+var sampleText string
+
+// source returns the existing source bucket, or creates one with a sample object in it.
+func (b storageBuilder) source(key pulumi.StringOutput, logs *Bucket) (copySource, error) {
+	if existing := b.cfg.SourceBucket; existing != "" {
+		return copySource{
+			bucket: pulumi.String(existing).ToStringOutput(),
+			arn:    pulumi.Sprintf("arn:%s:s3:::%s", b.scope.Partition, existing),
+		}, nil
 	}
-	bucket, err := b.bucket("source", bucketRules{})
+	bucket, err := b.dataBucket("source", key, logs)
 	if err != nil {
 		return copySource{}, err
-	}
-	b.store.SourceARN, b.store.SourceURL = bucket.ARN, bucket.url()
-
-	content, err := os.ReadFile(settings.SampleKey)
-	if err != nil {
-		return copySource{}, fmt.Errorf("sample object: %w", err)
 	}
 	sample, err := s3.NewBucketObjectv2(b.ctx, b.name+"-sample", &s3.BucketObjectv2Args{
 		Bucket:      bucket.Name,
 		Key:         pulumi.String(settings.SampleKey),
-		Content:     pulumi.String(string(content)),
+		Content:     pulumi.String(sampleText),
 		ContentType: pulumi.String("text/plain; charset=utf-8"),
-	}, pulumi.Parent(b.store), pulumi.DependsOn(bucket.ready), kept(b.cfg, b.cfg.Storage.KeepData))
-	return copySource{bucket: bucket.Name, sample: sample}, err
+	}, pulumi.Parent(b.component), pulumi.DependsOn(bucket.ready), b.scope.Keep(b.cfg.KeepData))
+	return copySource{bucket: bucket.Name, arn: bucket.ARN, sample: sample}, err
 }
 
-// maxCopyBytes is how large an object one CopyObject call takes: 5 GiB.
+// maxCopyBytes is the largest object that one CopyObject call copies: 5 GiB.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 const maxCopyBytes = 5 << 30
 
-// copy copies one object into the dataset bucket, and again whenever its ETag changes.
-func (b *storageBuilder) copy(name string, source copySource) error {
-	wanted := b.cfg.Storage.Copies[name]
+// copyObject copies one object into the dataset bucket, and again whenever its ETag changes.
+func (b storageBuilder) copyObject(name string, source copySource, dataset *Bucket) error {
+	desired := b.cfg.Copies[name]
 	args := &s3.ObjectCopyArgs{
-		Bucket:              b.store.Dataset.Name,
-		Key:                 pulumi.String(wanted.Destination),
-		Source:              pulumi.Sprintf("%s/%s", source.bucket, wanted.Source),
+		Bucket:              dataset.Name,
+		Key:                 pulumi.String(desired.Destination),
+		Source:              pulumi.Sprintf("%s/%s", source.bucket, desired.Source),
 		ExpectedBucketOwner: b.account.ID,
-		// The source's ETag both triggers the copy when it changes and makes S3 refuse
-		// it if the source changes between look-up and copy.
+		// A changed ETag of the source triggers the copy, and S3 refuses to copy if the source changes between
+		// look-up and copy.
 		CopyIfMatch: b.etag(name, source),
-		// Our default tags go with every object; S3 takes them only as a replacement.
+		// The default tags are added to every object; S3 accepts them only as a replacement.
 		TaggingDirective: pulumi.String("REPLACE"),
 	}
-	switch owner := b.cfg.Storage.SourceAccountID; {
+	switch owner := b.cfg.SourceAccountID; {
 	case owner != "":
 		args.ExpectedSourceBucketOwner = pulumi.String(owner)
 	case source.sample != nil:
 		args.ExpectedSourceBucketOwner = b.account.ID
 	}
-	dependencies := b.store.Dataset.ready
+	dependencies := dataset.ready
 	if source.sample != nil {
 		dependencies = append([]pulumi.Resource{source.sample}, dependencies...)
 	}
-	// Deleting a copy would delete all versions of the object, whatever the bucket's
-	// versioning promises.
+	// Deleting a copy would delete all versions of the object, in spite of the bucket's versioning.
 	_, err := s3.NewObjectCopy(b.ctx, b.name+"-copy-"+name, args,
-		pulumi.Parent(b.store), pulumi.DependsOn(dependencies), pulumi.RetainOnDelete(b.cfg.Storage.KeepData))
+		pulumi.Parent(b.component), pulumi.DependsOn(dependencies), pulumi.RetainOnDelete(b.cfg.KeepData))
 	return err
 }
 
-// etag is the ETag of what a copy reads, checked to be small enough to copy.
-func (b *storageBuilder) etag(name string, source copySource) pulumi.StringOutput {
-	wanted := b.cfg.Storage.Copies[name]
-	if source.sample != nil && wanted.Source == settings.SampleKey {
-		// The provider knows before an update that new content gets a new version, but
-		// not that it gets a new ETag: by the version, the preview shows that the copy
-		// follows.
+// etag returns the ETag of the object that a copy reads, or an error if the object is too large to copy.
+func (b storageBuilder) etag(name string, source copySource) pulumi.StringOutput {
+	desired := b.cfg.Copies[name]
+	if source.sample != nil && desired.Source == settings.SampleKey {
+		// Before an update the provider knows that new content gets a new version, but not that it gets a new ETag.
+		// Depending on the version makes the preview show that the copy follows.
 		return pulumi.All(source.sample.Etag, source.sample.VersionId).ApplyT(func(args []any) string { return args[0].(string) }).(pulumi.StringOutput)
 	}
 	return pulumi.All(source.bucket, b.account.Role).ApplyT(func(args []any) (string, error) {
-		bucket, session := args[0].(string), probe.Session{Region: b.cfg.Region, Role: args[1].(string)}
-		object, err := session.Object(b.ctx.Context(), bucket, wanted.Source, b.cfg.Storage.SourceAccountID)
+		bucket, session := args[0].(string), awsprobe.Session{Region: b.scope.Region, Role: args[1].(string)}
+		object, err := session.Object(b.ctx.Context(), bucket, desired.Source, b.cfg.SourceAccountID)
 		if err != nil {
 			return "", fmt.Errorf("storage.copies.%s.source: %w", name, err)
 		}
 		if object.Size > maxCopyBytes {
 			return "", fmt.Errorf("storage.copies.%s.source: s3://%s/%s has %.1f GiB, more than the 5 GiB that S3 copies at once; copy it with DataSync: remove it here and set storage.transfers.%s to {source: %s}",
-				name, bucket, wanted.Source, float64(object.Size)/(1<<30), name, prefixOf(wanted.Source))
+				name, bucket, desired.Source, float64(object.Size)/(1<<30), name, prefixOf(desired.Source))
 		}
 		return object.ETag, nil
 	}).(pulumi.StringOutput)
 }
 
-// prefixOf is the folder that an object's key lies in.
+// prefixOf returns an object's key up to and with its last slash.
 func prefixOf(key string) string {
 	return key[:strings.LastIndex(key, "/")+1]
 }

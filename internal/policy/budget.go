@@ -5,11 +5,13 @@ import "fmt"
 // BudgetsTrust lets AWS Budgets act for the budgets of one account only.
 // https://docs.aws.amazon.com/cost-management/latest/userguide/cross-service-confused-deputy-prevention.html
 func BudgetsTrust(partition, account string) Document {
-	trust := ServiceTrust("budgets.amazonaws.com", account)
-	trust[0].Condition["ArnLike"] = map[string]Values{
-		"aws:SourceArn": {fmt.Sprintf("arn:%s:budgets::%s:budget/*", partition, account)},
-	}
-	return trust
+	return Document{{
+		Effect: Allow, Principal: Service("budgets.amazonaws.com"), Action: []string{"sts:AssumeRole"},
+		Condition: Conditions{
+			"StringEquals": {"aws:SourceAccount": {account}},
+			"ArnLike":      {"aws:SourceArn": {fmt.Sprintf("arn:%s:budgets::%s:budget/*", partition, account)}},
+		},
+	}}
 }
 
 // KillSwitchRole is what AWS Budgets may do: attach the one policy to the given

@@ -32,12 +32,9 @@ func Training(read, write []string, prefix string, keys []string) Document {
 	for i, bucket := range write {
 		resources[i] = bucket + "/" + prefix + "*"
 	}
-	return append(Document(access.Statements()), Statement{
+	return append(access.Document(), Statement{
 		Sid: "WriteRuns", Effect: Allow,
-		Action: []string{
-			"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts",
-			"s3:PutObject", "s3:PutObjectTagging",
-		},
+		Action:   objectWrites,
 		Resource: resources,
 	})
 }

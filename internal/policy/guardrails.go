@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 
 	"llm-platform/internal/accelerator"
@@ -24,8 +25,28 @@ type Guardrails struct {
 // the sizes of the documents are.
 const AnyAccount = "000000000000"
 
-// Policies is the guardrails as service control policies, few and small enough to be
-// attached to one target.
+// For returns the guardrails of a platform whose training account has the id.
+func (g Guardrails) For(trainingAccount string) Guardrails {
+	g.TrainingAccount = trainingAccount
+	return g
+}
+
+// JSON returns the content of one of the Policies, by its name.
+func (g Guardrails) JSON(name string) (string, error) {
+	policies, err := g.Policies()
+	if err != nil {
+		return "", err
+	}
+	for _, p := range policies {
+		if p.Name == name {
+			return p.Document.JSON()
+		}
+	}
+	return "", fmt.Errorf("service control policy %s: does not exist", name)
+}
+
+// Policies returns the guardrails as service control policies, few and small enough to be attached to one target.
+// Their names and number do not depend on the training account.
 func (g Guardrails) Policies() ([]ControlPolicy, error) {
 	return split([]ControlPolicy{
 		{"baseline", append(g.baseline(), g.data()...)},

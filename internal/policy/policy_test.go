@@ -25,7 +25,7 @@ func TestNothingIsOpen(t *testing.T) {
 		"private bucket": PrivateBucket("arn:aws:s3:::b"),
 		"log bucket":     LogBucket("arn:aws:s3:::b", "123456789012"),
 		"trust":          ServiceTrust("sagemaker.amazonaws.com", "123456789012"),
-		"access":         access.Statements(),
+		"access":         access.Document(),
 		"sagemaker":      SageMaker("aws", "us-west-2", "123456789012", access),
 	}
 	// What has no resource-level permissions: the service authorization reference.
@@ -60,7 +60,7 @@ func TestNothingIsOpen(t *testing.T) {
 
 // Writing is allowed where it is asked for, and nowhere else.
 func TestAccess(t *testing.T) {
-	text, err := json.Marshal(Access{ReadBuckets: []string{"arn:aws:s3:::r"}, WriteBuckets: []string{"arn:aws:s3:::w"}}.Statements())
+	text, err := json.Marshal(Access{ReadBuckets: []string{"arn:aws:s3:::r"}, WriteBuckets: []string{"arn:aws:s3:::w"}}.Document())
 	if err != nil {
 		t.Fatal(err)
 	}

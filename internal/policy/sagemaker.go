@@ -7,7 +7,7 @@ import "fmt"
 // metrics. It is not AmazonSageMakerFullAccess, which reaches every bucket with
 // "sagemaker" in its name and may pass roles.
 func SageMaker(partition, region, account string, access Access) Document {
-	return append(Document(access.Statements()),
+	return append(access.Document(),
 		Statement{
 			Sid: "SignInToRegistry", Effect: Allow, // has no resource-level permission
 			Action: []string{"ecr:GetAuthorizationToken"}, Resource: []string{"*"},

@@ -65,11 +65,17 @@ type Access struct {
 	Keys         []string // KMS key ARNs that encrypt them; none with AES256
 }
 
-// Statements is the access as IAM statements.
+// objectWrites are the S3 actions that write objects, in one request or in parts.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-func (a Access) Statements() []Statement {
+var objectWrites = Values{
+	"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging",
+}
+
+// Document returns the access as an IAM policy.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+func (a Access) Document() Document {
 	buckets := append(append([]string{}, a.ReadBuckets...), a.WriteBuckets...)
-	statements := []Statement{{
+	statements := Document{{
 		Sid: "ListBuckets", Effect: Allow,
 		Action:   []string{"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
 		Resource: buckets,
@@ -81,10 +87,7 @@ func (a Access) Statements() []Statement {
 	if len(a.WriteBuckets) > 0 {
 		statements = append(statements, Statement{
 			Sid: "WriteObjects", Effect: Allow,
-			Action: []string{
-				"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts",
-				"s3:PutObject", "s3:PutObjectTagging",
-			},
+			Action:   objectWrites,
 			Resource: objects(a.WriteBuckets),
 		})
 	}

@@ -1,10 +1,10 @@
-// Package probe asks AWS the two things that the provider cannot be asked: whether
+// Package awsprobe asks AWS the two things that the provider cannot be asked: whether
 // a new account's role can be assumed yet (the provider fails at once and does not
 // retry), and an object's ETag and size (the provider's look-up also downloads the
 // body of text and JSON objects, which training data mostly is).
 //
 // Credentials and endpoints come from the environment, as the provider's do.
-package probe
+package awsprobe
 
 import (
 	"context"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -24,7 +25,7 @@ func explainFailures(ctx *pulumi.Context) error {
 		lock.Lock()
 		defer lock.Unlock()
 		return false, ctx.Log.Error(advice.Explain(advice.Refusal{
-			Name: args.Name, Type: string(args.Type), Operation: args.FailedOperation, Provider: providerOf[args.Name],
+			Name: args.Name, Type: string(args.Type), Operation: args.FailedOperation, Place: place(providerOf[args.Name]),
 			Error: strings.Join(args.Errors, "; "),
 		}), nil)
 	})
@@ -71,3 +72,23 @@ func explainFailures(ctx *pulumi.Context) error {
 		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: opts}
 	})
 }
+
+// place returns where a provider works, by the provider's logical name.
+func place(provider string) string {
+	account, ok := strings.CutPrefix(provider, "org-provider-")
+	switch {
+	case ok:
+		return fmt.Sprintf("account %q (see the output accountIds for its id)", account)
+	case provider == "org-management":
+		return "the management account"
+	case provider == "cluster-kubernetes":
+		return "the cluster"
+	case provider == "git-github":
+		return "GitHub"
+	case provider == "git-gitlab":
+		return "GitLab"
+	}
+	return unknownPlace
+}
+
+const unknownPlace = "its account"

@@ -86,7 +86,7 @@ func TestObject(t *testing.T) {
 	if err != nil || found != (Object{ETag: "tag", Size: 7}) {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	if _, err := ambient.Object(context.Background(), "bucket", "other", ""); err == nil || !strings.Contains(err.Error(), "s3://bucket/other: there is no such object") {
+	if _, err := ambient.Object(context.Background(), "bucket", "other", ""); err == nil || !strings.Contains(err.Error(), "s3://bucket/other: the object does not exist") {
 		t.Errorf("missing object: %v", err)
 	}
 	if _, err := ambient.Object(context.Background(), "bucket", "key", "999999999999"); err == nil || !strings.Contains(err.Error(), "access denied") {

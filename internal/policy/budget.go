@@ -2,11 +2,11 @@ package policy
 
 import "fmt"
 
-// BudgetsTrust lets AWS Budgets act for the budgets of one account only.
+// BudgetsTrust returns the trust policy of a role that AWS Budgets may assume, for the budgets of one account only.
 // https://docs.aws.amazon.com/cost-management/latest/userguide/cross-service-confused-deputy-prevention.html
 func BudgetsTrust(partition, account string) Document {
 	return Document{{
-		Effect: Allow, Principal: Service("budgets.amazonaws.com"), Action: []string{"sts:AssumeRole"},
+		Effect: Allow, Principal: service("budgets.amazonaws.com"), Action: []string{"sts:AssumeRole"},
 		Condition: Conditions{
 			"StringEquals": {"aws:SourceAccount": {account}},
 			"ArnLike":      {"aws:SourceArn": {fmt.Sprintf("arn:%s:budgets::%s:budget/*", partition, account)}},
@@ -14,8 +14,8 @@ func BudgetsTrust(partition, account string) Document {
 	}}
 }
 
-// KillSwitchRole is what AWS Budgets may do: attach the one policy to the given
-// accounts of the organization, and take it off again. It cannot touch a guardrail.
+// KillSwitchRole returns the permissions of AWS Budgets: to attach one policy to some accounts of the organization and
+// detach it. It cannot change a guardrail.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsorganizations.html
 func KillSwitchRole(partition, management, policyARN string, accounts []string) Document {
 	on := Values{policyARN}

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// GitHubHost is the issuer of the tokens that GitHub gives to workflows.
+// GitHubHost is the issuer of the OIDC tokens of GitHub Actions.
 const GitHubHost = "token.actions.githubusercontent.com"
 
-// GitHubTrust lets the workflows with exactly this subject, and no others, be a role
-// through the account's OIDC provider.
+// GitHubTrust returns the trust policy of a role that only workflows with exactly this subject may assume, through the
+// account's OIDC provider.
 // https://docs.github.com/en/actions/reference/security/oidc
 func GitHubTrust(partition, account, subject string) Document {
 	return Document{{
@@ -22,22 +22,21 @@ func GitHubTrust(partition, account, subject string) Document {
 	}}
 }
 
-// CI is what the roles for continuous integration have to do with.
+// CI describes the roles for continuous integration.
 type CI struct {
 	Partition string
-	Account   string   // 12 digits; where the roles are
-	Prefix    string   // what the names of the stack's own roles begin with; the CI roles' are CIPrefix
-	State     string   // ARN of the bucket with Pulumi's state; empty: it is elsewhere
+	Account   string   // 12 digits; account of the roles
+	Prefix    string   // of the names of the stack's roles; that of the CI roles is CIPrefix
+	State     string   // ARN of the bucket with Pulumi's state; empty: the state is elsewhere
 	StateKey  string   // ARN of the KMS key that encrypts state or its secrets; empty: none
 	Roles     []string // ARNs of the roles that may be assumed
 }
 
-// CIPrefix is what the names of the CI roles of a stack begin with. The deploy role
-// cannot touch them.
+// CIPrefix returns the prefix of the names of a stack's CI roles, which the deploy role cannot change.
 func (c CI) CIPrefix() string { return c.Prefix + "ci-" }
 
-// Preview is what a preview needs: to see what there is, but no object, secret or
-// parameter, since a pull request's code runs with it before anyone has read it.
+// Preview returns the permissions of a preview: to describe resources, but to read no object, secret or parameter,
+// since a pull request's code runs with them before anyone has reviewed it.
 func (c CI) Preview() Document {
 	d := Document{{
 		Sid: "SeeResources", Effect: Allow, Resource: []string{"*"},
@@ -55,10 +54,9 @@ func (c CI) Preview() Document {
 	return append(d, c.reach("s3:GetObject", "kms:Decrypt")...)
 }
 
-// Deploy is what a deployment needs where it acts as itself and not as a role that it
-// assumes: the services that the program uses, and IAM for the stack's own names. Who
-// makes roles and passes them can give them anything, so treat it as an administrator
-// of the account; the guardrails and the exact subject are what bounds it.
+// Deploy returns the permissions of a deployment that assumes no other role: the services that the program uses, and
+// IAM for names with the stack's prefix. A principal that creates and passes roles can grant them anything, so treat
+// it as an administrator of the account, bounded by the guardrails and the exact subject.
 func (c CI) Deploy() Document {
 	own := func(kind string) string {
 		return fmt.Sprintf("arn:%s:iam::%s:%s/%s*", c.Partition, c.Account, kind, c.Prefix)
@@ -87,11 +85,11 @@ func (c CI) Deploy() Document {
 			}}},
 		},
 		{
-			Sid: "HaveServicesMakeTheirs", Effect: Allow, Action: []string{"iam:CreateServiceLinkedRole"},
+			Sid: "CreateServiceLinkedRoles", Effect: Allow, Action: []string{"iam:CreateServiceLinkedRole"},
 			Resource: []string{fmt.Sprintf("arn:%s:iam::%s:role/aws-service-role/*", c.Partition, c.Account)},
 		},
 		{
-			// Who may deploy is for an administrator to say, not for a deployment.
+			// An administrator decides who may deploy, not a deployment.
 			Sid: "KeepOffCIRoles", Effect: Deny, NotAction: []string{"iam:Get*", "iam:List*", "sts:*"},
 			Resource: []string{
 				fmt.Sprintf("arn:%s:iam::%s:role/%s*", c.Partition, c.Account, c.CIPrefix()),
@@ -102,12 +100,12 @@ func (c CI) Deploy() Document {
 	return append(d, c.reach(stateWrites...)...)
 }
 
-// Assume is what a deployment needs where it acts through other roles alone.
+// Assume returns the permissions of a deployment that only assumes other roles.
 func (c CI) Assume() Document { return c.reach(stateWrites...) }
 
 var stateWrites = []string{"s3:DeleteObject", "s3:GetObject", "s3:PutObject", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
 
-// reach is access to Pulumi's state by the given actions, and to the roles to assume.
+// reach returns the permissions for the actions on Pulumi's state, and to assume the roles.
 func (c CI) reach(actions ...string) Document {
 	var d Document
 	pick := func(service string) (of Values) {

@@ -1,8 +1,8 @@
 package policy
 
-// InstanceTrust lets EC2 instances act as a role, by their instance profile.
+// InstanceTrust returns the trust policy of a role that EC2 instances use by their instance profile.
 func InstanceTrust() Document {
-	return Document{{Effect: Allow, Principal: Service("ec2.amazonaws.com"), Action: []string{"sts:AssumeRole"}}}
+	return Document{{Effect: Allow, Principal: service("ec2.amazonaws.com"), Action: []string{"sts:AssumeRole"}}}
 }
 
 // PodTrust lets the pods of one service account act as a role by EKS Pod Identity,
@@ -11,7 +11,7 @@ func InstanceTrust() Document {
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 func PodTrust(account, namespace, serviceAccount string) Document {
 	return Document{{
-		Effect: Allow, Principal: Service("pods.eks.amazonaws.com"),
+		Effect: Allow, Principal: service("pods.eks.amazonaws.com"),
 		Action: []string{"sts:AssumeRole", "sts:TagSession"},
 		Condition: Conditions{"StringEquals": {
 			"aws:SourceAccount":                         {account},
@@ -21,11 +21,11 @@ func PodTrust(account, namespace, serviceAccount string) Document {
 	}}
 }
 
-// Training is what a training pod may do: read under some buckets, and write under
-// one prefix of others, which it also reads.
+// Training returns the permissions of a training pod: read some buckets, and write below one prefix of others, which
+// it may also read.
 //
-// The prefix is that of all runs of the stack and not of one run, because the pods of
-// an old run still save on SIGTERM while the new one replaces it.
+// The prefix is that of all runs of the stack, not of one run, because the pods of an old run still save a checkpoint
+// on SIGTERM while the new run replaces it.
 func Training(read, write []string, prefix string, keys []string) Document {
 	access := Access{ReadBuckets: append(append([]string{}, read...), write...), Keys: keys}
 	resources := make([]string, len(write))
@@ -39,7 +39,7 @@ func Training(read, write []string, prefix string, keys []string) Document {
 	})
 }
 
-// FlowLogs lets VPC flow logs be written to one log group.
+// FlowLogs returns the permissions to write VPC flow logs to one log group.
 // https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
 func FlowLogs(logGroupARN string) Document {
 	return Document{{

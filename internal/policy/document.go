@@ -1,6 +1,5 @@
-// Package policy writes AWS policy documents (IAM, resource and service control
-// policies) as typed values and marshals them to JSON, so that no policy is
-// ever put together from strings.
+// Package policy builds AWS policy documents (IAM, resource and service control policies) as typed values and
+// marshals them to JSON, so that no policy is ever concatenated from strings.
 package policy
 
 import (
@@ -11,7 +10,7 @@ import (
 // Document is one policy document.
 type Document []Statement
 
-// Statement is one statement of a document. Empty fields are left out.
+// Statement is one statement of a document. Empty fields are omitted.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 type Statement struct {
 	Sid         string      `json:",omitempty"`
@@ -24,23 +23,22 @@ type Statement struct {
 	Condition   Conditions  `json:",omitempty"`
 }
 
-// Effect is what a statement does with the requests that it matches.
+// Effect says whether a statement allows or denies the requests that it matches.
 type Effect string
 
-// The two effects there are.
+// The effects.
 const (
 	Allow Effect = "Allow"
 	Deny  Effect = "Deny"
 )
 
-// Conditions is operator, then condition key, then the accepted values.
+// Conditions maps an operator to condition keys, and these to the accepted values.
 type Conditions map[string]map[string]Values
 
-// Values is a list that is written as AWS itself writes it back: one element without
-// brackets.
+// Values is a list that is marshalled as AWS returns it: one element without brackets.
 type Values []string
 
-// MarshalJSON writes one element as a string and any other number as an array.
+// MarshalJSON writes a single element as a string, and any other number of elements as an array.
 func (v Values) MarshalJSON() ([]byte, error) {
 	if len(v) == 1 {
 		return json.Marshal(v[0])
@@ -48,22 +46,22 @@ func (v Values) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(v))
 }
 
-// Principals says whom a resource policy is about.
+// Principals are the identities that a resource policy applies to.
 type Principals struct {
 	AWS       Values `json:",omitempty"` // account ids, role or user ARNs
-	Service   Values `json:",omitempty"` // service principals, as "sagemaker.amazonaws.com"
+	Service   Values `json:",omitempty"` // service principals, for example sagemaker.amazonaws.com
 	Federated Values `json:",omitempty"` // identity provider ARNs
 }
 
-// Everyone is every caller, signed in or not. Use it with Deny.
+// everyone returns all callers, authenticated or not, for use with Deny.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-anonymous
-func Everyone() *Principals { return &Principals{AWS: []string{"*"}} }
+func everyone() *Principals { return &Principals{AWS: []string{"*"}} }
 
-// Service is one AWS service, by its principal.
-func Service(principal string) *Principals { return &Principals{Service: []string{principal}} }
+// service returns one AWS service by its principal.
+func service(principal string) *Principals { return &Principals{Service: []string{principal}} }
 
-// JSON is the document as AWS takes it. The bytes depend on the document alone,
-// so that an unchanged policy is no change.
+// JSON returns the document in AWS's form. Equal documents have equal bytes, so that an unchanged policy shows no
+// diff.
 func (d Document) JSON() (string, error) {
 	text, err := json.Marshal(struct {
 		Version   string
@@ -75,7 +73,7 @@ func (d Document) JSON() (string, error) {
 	return string(text), nil
 }
 
-// RoleARN is the ARN of a role without a path.
+// RoleARN returns the ARN of a role without a path.
 func RoleARN(partition, account, role string) string {
 	return fmt.Sprintf("arn:%s:iam::%s:role/%s", partition, account, role)
 }

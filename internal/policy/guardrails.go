@@ -7,22 +7,21 @@ import (
 	"llm-platform/internal/accelerator"
 )
 
-// Guardrails is what the accounts of a platform forbid themselves, whatever their own
-// policies allow. SCPs do not bind the management account, nor service-linked roles,
-// through which Auto Scaling and EKS start instances; so what makes those start any is
-// forbidden to all but the deploying role.
+// Guardrails describes what service control policies deny in the accounts of a platform, whatever their own policies
+// allow. SCPs do not apply to the management account, nor to service-linked roles, with which Auto Scaling and EKS
+// launch instances; so the actions that make these launch any are denied to all but the deploying role.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 type Guardrails struct {
-	DeployRole      string   // name of the role that deploys; every statement but the root user's leaves it alone
-	Exempt          []string // names, with their paths, of further roles that are left alone
-	Regions         []string // regions that may be used
-	TrainingAccount string   // 12 digits; the one account that may start accelerated instances
-	InstanceTypes   []string // EC2's accelerated types that it may start; none forbids all
-	SageMakerTypes  []string // SageMaker's, as ml.g5.xlarge
+	DeployRole      string   // name of the role that deploys; exempt from every statement but the root user's
+	Exempt          []string // names, with their paths, of further exempt roles
+	Regions         []string // allowed regions
+	TrainingAccount string   // 12 digits; the only account that may launch accelerated instances
+	InstanceTypes   []string // accelerated EC2 types that it may launch; empty denies all
+	SageMakerTypes  []string // accelerated SageMaker types likewise, for example ml.g5.xlarge
 }
 
-// AnyAccount stands for an account's id that is not known yet. Ids have 12 digits, so
-// the sizes of the documents are.
+// AnyAccount stands for an account id that is not known yet. Ids always have 12 digits, so the documents' sizes are
+// known.
 const AnyAccount = "000000000000"
 
 // For returns the guardrails of a platform whose training account has the id.
@@ -55,8 +54,7 @@ func (g Guardrails) Policies() ([]ControlPolicy, error) {
 	}, MaxGuardrails)
 }
 
-// others are all principals but the exempt roles, whatever the partition and the
-// account, under the given conditions.
+// others returns the conditions, restricted to principals that are not exempt, in any partition and account.
 func (g Guardrails) others(conditions Conditions) Conditions {
 	all := Conditions{"ArnNotLike": {"aws:PrincipalArn": g.exempt()}}
 	for operator, keys := range conditions {
@@ -73,8 +71,7 @@ func (g Guardrails) exempt() Values {
 	return sorted(roles)
 }
 
-// baseline keeps the account in the organization, its logs on, and the way in for
-// the deploying role open for that role only.
+// baseline keeps the account in the organization and its logs enabled, and protects the exempt roles.
 func (g Guardrails) baseline() Document {
 	return Document{
 		{
@@ -86,8 +83,8 @@ func (g Guardrails) baseline() Document {
 			Condition: g.others(nil),
 		},
 		{
-			// Sessions that the management account opens to mend one thing, as a bucket
-			// policy that locks everybody out, are the root user's too, and stay possible.
+			// Privileged root sessions that the management account opens, for example to delete a bucket policy that
+			// locks everybody out, stay allowed.
 			// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
 			Sid: "NoRootUser", Effect: Deny, Action: []string{"*"}, Resource: []string{"*"},
 			Condition: Conditions{
@@ -96,7 +93,7 @@ func (g Guardrails) baseline() Document {
 			},
 		},
 		{
-			// Whoever can change an exempt role, or have a service act as it, is exempt himself.
+			// A principal that can change an exempt role, or pass it to a service, would be exempt itself.
 			Sid: "ExemptRolesStay", Effect: Deny, Resource: g.exempt(),
 			Action: []string{
 				"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy",
@@ -123,11 +120,11 @@ func (g Guardrails) baseline() Document {
 	}
 }
 
-// data keeps buckets private and what is stored encrypted.
+// data keeps buckets private and stored data encrypted.
 func (g Guardrails) data() Document {
 	return Document{
 		{
-			// Putting the block also takes it away; new buckets have it by default.
+			// The same action sets and removes the block; new buckets have it by default.
 			Sid: "BucketsStayPrivate", Effect: Deny, Resource: []string{"*"},
 			Action:    []string{"s3:PutAccountPublicAccessBlock", "s3:PutBucketPublicAccessBlock"},
 			Condition: g.others(nil),
@@ -155,10 +152,9 @@ func (g Guardrails) data() Document {
 	}
 }
 
-// global are the services with one endpoint for all regions, most of them in
-// us-east-1, and what the console needs everywhere: of AWS's own examples those that
-// an account for training meets. Regional services that the examples list for the sake
-// of CloudFront (ACM, KMS, WAF) are not among them.
+// global are the services with one endpoint for all regions, most of them in us-east-1, and what the console needs
+// in every region: those of AWS's examples that a training account uses. Regional services that the examples list
+// for CloudFront (ACM, KMS, WAF) are not included.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_examples_general.html
 // https://docs.aws.amazon.com/controltower/latest/controlreference/primary-region-deny-policy.html
 var global = Values{
@@ -182,26 +178,25 @@ func (g Guardrails) regions() Document {
 	}
 }
 
-// launches are what starts EC2 instances of a type that a policy can see. Starting is
-// among them because a stopped instance's type can be changed.
+// launches are the actions that launch EC2 instances and let a policy see their type. StartInstances is included
+// because the type of a stopped instance can be changed.
 var launches = Values{"ec2:CreateFleet", "ec2:RunInstances", "ec2:StartInstances"}
 
-// unseen are what has AWS start instances in the caller's stead without a policy
-// seeing their type.
-var unseen = Values{
+// indirectLaunches are actions that make AWS launch instances on the caller's behalf, where no policy can see the
+// instance type.
+var indirectLaunches = Values{
 	"autoscaling:CreateLaunchConfiguration", "batch:CreateComputeEnvironment", "batch:UpdateComputeEnvironment",
 	"ec2:PurchaseCapacityBlock", "ec2:RequestSpotFleet", "ec2:RequestSpotInstances", "eks:CreateNodegroup",
 }
 
-// ordinarySageMaker are SageMaker's types without accelerators. A SageMaker request may
-// name several types; "one of them is accelerated and not listed" can only be said as
-// "one of them is neither ordinary nor listed". A family that is new is not ordinary.
+// ordinarySageMaker are SageMaker's types without accelerators. A SageMaker request may name several types; "one of
+// them is accelerated and not listed" can only be expressed as "one of them is neither ordinary nor listed". New
+// families are therefore denied.
 var ordinarySageMaker = []string{
 	"ml.c*", "ml.geospatial.*", "ml.i2*", "ml.i3*", "ml.i4*", "ml.i7*", "ml.m*", "ml.r*", "ml.t2*", "ml.t3*", "ml.t4*", "ml.x*", "ml.z*", "system",
 }
 
-// accelerators lets only the training account start accelerated instances, and only
-// the listed types.
+// accelerators allows only the training account to launch accelerated instances, and only of the listed types.
 func (g Guardrails) accelerators() Document {
 	elsewhere := map[string]Values{"aws:PrincipalAccount": {g.TrainingAccount}}
 	only := func(sid string, conditions Conditions) Statement {
@@ -229,21 +224,20 @@ func (g Guardrails) accelerators() Document {
 		sageMaker("OnlyInTrainingSageMaker", nil, Conditions{"StringNotEquals": elsewhere}),
 		sageMaker("OnlyListedTypesSageMaker", g.SageMakerTypes, nil),
 		{
-			Sid: "PoolsAreDeployed", Effect: Deny, Action: unseen, Resource: []string{"*"},
+			Sid: "PoolsAreDeployed", Effect: Deny, Action: indirectLaunches, Resource: []string{"*"},
 			Condition: g.others(nil),
 		},
 		{
-			// EKS Auto Mode starts what a NodePool object asks for, which IAM cannot see.
+			// EKS Auto Mode launches what a NodePool object asks for, which IAM cannot see.
 			Sid: "NoAutoMode", Effect: Deny, Action: []string{"eks:CreateCluster", "eks:UpdateClusterConfig"}, Resource: []string{"*"},
 			Condition: g.others(Conditions{"Bool": {"eks:computeConfigEnabled": {"true"}}}),
 		},
 	}
 }
 
-// KillSwitch stops new accelerated instances in the account that it is attached to.
-// The deploying role too, since it is the one that starts the most; what it may still
-// do is change the size of a pool, as that is how a pool is shrunk. Instances that run
-// go on: nobody's training is thrown away.
+// KillSwitch returns the policy that denies new accelerated instances in the account that it is attached to. It also
+// applies to the deploying role, which launches the most; that role may still change the size of a pool, in order to
+// shrink it. Running instances are not affected: no training is lost.
 func (g Guardrails) KillSwitch() Document {
 	sageMaker := make(Values, 0, len(accelerator.Patterns()))
 	for _, pattern := range accelerator.Patterns() {
@@ -258,7 +252,7 @@ func (g Guardrails) KillSwitch() Document {
 			Sid: "NoNewSageMaker", Effect: Deny, Action: []string{"sagemaker:Create*", "sagemaker:Update*"}, Resource: []string{"*"},
 			Condition: Conditions{"ForAnyValue:StringLike": {"sagemaker:InstanceTypes": sageMaker}},
 		},
-		{Sid: "NoNewPools", Effect: Deny, Action: unseen, Resource: []string{"*"}},
+		{Sid: "NoNewPools", Effect: Deny, Action: indirectLaunches, Resource: []string{"*"}},
 		{
 			Sid: "NoGrowth", Effect: Deny, Resource: []string{"*"},
 			Action: []string{
@@ -270,8 +264,8 @@ func (g Guardrails) KillSwitch() Document {
 	}
 }
 
-// sorted is the values in order and once each, so that the order of a configuration
-// is no change of a policy.
+// sorted returns the values in order and without duplicates, so that reordering a configuration does not change a
+// policy.
 func sorted(values []string) Values {
 	all := slices.Clone(values)
 	slices.Sort(all)

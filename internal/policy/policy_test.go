@@ -9,7 +9,7 @@ import (
 // Documents are written as AWS writes them back, so that reading one is no change.
 func TestJSON(t *testing.T) {
 	got, err := Document{{
-		Sid: "A", Effect: Deny, Principal: Everyone(), Action: []string{"s3:*"}, Resource: []string{"a", "b"},
+		Sid: "A", Effect: Deny, Principal: everyone(), Action: []string{"s3:*"}, Resource: []string{"a", "b"},
 		Condition: Conditions{"Bool": {"aws:SecureTransport": {"false"}}},
 	}}.JSON()
 	want := `{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Deny","Principal":{"AWS":"*"},"Action":"s3:*","Resource":["a","b"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`

@@ -7,25 +7,24 @@ import (
 
 // ControlPolicy is one service control policy.
 type ControlPolicy struct {
-	Name     string // short and lasting, as "regions"
+	Name     string // short and permanent, for example regions
 	Document Document
 }
 
-// Limits of AWS Organizations. It counts characters, white space included where it is
-// sent, which ours is not. In May 2026 AWS is said to have doubled both; the smaller
-// ones hold everywhere.
+// Limits of AWS Organizations. It counts all characters of a document; ours contain no white space. AWS doubled both
+// in May 2026; the old ones are safe in every partition.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 const (
-	MaxCharacters = 5120 // of one service control policy
-	maxAttached   = 5    // service control policies directly attached to one root, unit or account
+	MaxCharacters = 5120 // characters of one service control policy
+	maxAttached   = 5    // service control policies directly attached to one root, OU or account
 
-	// MaxGuardrails leaves room for FullAWSAccess, without which everything is
-	// forbidden, and for the kill switch, which AWS attaches to the account itself.
+	// MaxGuardrails leaves room for FullAWSAccess, without which everything is denied, and for the kill switch,
+	// which AWS Budgets attaches to the account.
 	MaxGuardrails = maxAttached - 2
 )
 
-// split divides policies that are too large: "regions", "regions-2" and so on. Its
-// error says that one statement alone is too large, or that all do not fit on one target.
+// split divides policies that are too large: regions, regions-2 and so on. It returns an error if a single statement
+// is too large, or if more policies are needed than fit on one target.
 func split(policies []ControlPolicy, most int) ([]ControlPolicy, error) {
 	var all []ControlPolicy
 	for _, whole := range policies {
@@ -50,13 +49,13 @@ func split(policies []ControlPolicy, most int) ([]ControlPolicy, error) {
 				return nil, err
 			}
 			if size > MaxCharacters {
-				return nil, fmt.Errorf("service control policy %s: statement %s alone has %d characters, and AWS takes %d: list fewer values", whole.Name, statement.Sid, size, MaxCharacters)
+				return nil, fmt.Errorf("service control policy %s: statement %s has %d characters, but AWS allows %d: list fewer values", whole.Name, statement.Sid, size, MaxCharacters)
 			}
 		}
 		all = append(all, ControlPolicy{name, part})
 	}
 	if len(all) > most {
-		return nil, fmt.Errorf("service control policies: %d are needed, and one target takes %d beside FullAWSAccess and the kill switch: list fewer values", len(all), most)
+		return nil, fmt.Errorf("service control policies: %d are needed, but one target allows %d besides FullAWSAccess and the kill switch: list fewer values", len(all), most)
 	}
 	return all, nil
 }

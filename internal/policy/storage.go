@@ -1,42 +1,40 @@
 package policy
 
-// PrivateBucket is what every bucket refuses, whoever asks: requests without TLS,
-// with a TLS older than 1.2, and uploads under a key that only the caller has
-// (SSE-C), which nobody else could read again.
+// PrivateBucket returns what every bucket denies to everyone: requests without TLS or with a TLS older than 1.2, and
+// uploads encrypted with a key that only the caller has (SSE-C), which nobody else could read.
 func PrivateBucket(bucketARN string) Document {
 	everything := []string{bucketARN, bucketARN + "/*"}
 	return Document{
 		{
-			Sid: "DenyWithoutTLS", Effect: Deny, Principal: Everyone(),
+			Sid: "DenyWithoutTLS", Effect: Deny, Principal: everyone(),
 			Action: []string{"s3:*"}, Resource: everything,
 			Condition: Conditions{"Bool": {"aws:SecureTransport": {"false"}}},
 		},
 		{
-			Sid: "DenyOldTLS", Effect: Deny, Principal: Everyone(),
+			Sid: "DenyOldTLS", Effect: Deny, Principal: everyone(),
 			Action: []string{"s3:*"}, Resource: everything,
 			Condition: Conditions{"NumericLessThan": {"s3:TlsVersion": {"1.2"}}},
 		},
 		{
-			Sid: "DenyCallerHeldKeys", Effect: Deny, Principal: Everyone(),
+			Sid: "DenyCallerHeldKeys", Effect: Deny, Principal: everyone(),
 			Action: []string{"s3:PutObject"}, Resource: []string{bucketARN + "/*"},
 			Condition: Conditions{"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": {"false"}}},
 		},
 	}
 }
 
-// LogBucket is PrivateBucket that S3's log delivery may write to, for the buckets
-// of one account.
+// LogBucket returns PrivateBucket with permission for S3's log delivery to write, for the buckets of one account.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
 func LogBucket(bucketARN, account string) Document {
 	return append(PrivateBucket(bucketARN), Statement{
-		Sid: "AllowLogDelivery", Effect: Allow, Principal: Service("logging.s3.amazonaws.com"),
+		Sid: "AllowLogDelivery", Effect: Allow, Principal: service("logging.s3.amazonaws.com"),
 		Action: []string{"s3:PutObject"}, Resource: []string{bucketARN + "/*"},
 		Condition: Conditions{"StringEquals": {"aws:SourceAccount": {account}}},
 	})
 }
 
-// AccountKey is the key policy that leaves the say to the account's own IAM
-// policies, which is AWS's default and keeps the key from becoming unmanageable.
+// AccountKey returns the key policy that delegates to the account's IAM policies. It is AWS's default and keeps the
+// key from becoming unmanageable.
 // https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 func AccountKey(partition, account string) Document {
 	return Document{{
@@ -46,23 +44,21 @@ func AccountKey(partition, account string) Document {
 	}}
 }
 
-// ServiceTrust lets one AWS service assume a role, on behalf of one account only:
-// without the account a stranger's resource could have the service act as our role
-// (the confused deputy).
+// ServiceTrust returns the trust policy of a role that one AWS service may assume, on behalf of one account only:
+// otherwise a resource of another account could make the service use the role (the confused deputy problem).
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-func ServiceTrust(service, account string) Document {
+func ServiceTrust(principal, account string) Document {
 	return Document{{
-		Effect: Allow, Principal: Service(service), Action: []string{"sts:AssumeRole"},
+		Effect: Allow, Principal: service(principal), Action: []string{"sts:AssumeRole"},
 		Condition: Conditions{"StringEquals": {"aws:SourceAccount": {account}}},
 	}}
 }
 
-// Access is what a role may do with objects: read under some ARNs, read and write
-// under others.
+// Access describes what a role may do with objects: read some buckets, and read and write others.
 type Access struct {
 	ReadBuckets  []string // bucket ARNs
 	WriteBuckets []string // bucket ARNs; implies reading
-	Keys         []string // KMS key ARNs that encrypt them; none with AES256
+	Keys         []string // ARNs of the KMS keys that encrypt them; empty with S3's keys
 }
 
 // objectWrites are the S3 actions that write objects, in one request or in parts.

@@ -84,7 +84,7 @@ func TestSplit(t *testing.T) {
 	if want := "one:AB one-2:C one-3:D two:E"; strings.Join(names, " ") != want {
 		t.Errorf("got %s, want %s", strings.Join(names, " "), want)
 	}
-	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 6000)}}}, 9); err == nil || !strings.Contains(err.Error(), "statement A alone") {
+	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 6000)}}}, 9); err == nil || !strings.Contains(err.Error(), "statement A has") {
 		t.Errorf("a statement that is too large: %v", err)
 	}
 	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 5000), sized("B", 5000)}}}, 1); err == nil || !strings.Contains(err.Error(), "2 are needed") {

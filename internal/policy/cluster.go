@@ -1,23 +1,28 @@
 package policy
 
-// InstanceTrust lets EC2 instances act as a role, by their instance profile.
+import "fmt"
+
+// InstanceTrust lets EC2 instances assume a role, by their instance profile.
 func InstanceTrust() Document {
 	return Document{{Effect: Allow, Principal: Service("ec2.amazonaws.com"), Action: []string{"sts:AssumeRole"}}}
 }
 
-// PodTrust lets the pods of one service account act as a role by EKS Pod Identity,
-// in the clusters of one account. EKS tags each session with namespace and service
-// account, so that an association made for others by mistake gets nothing.
+// PodTrust lets the pods of one service account of one EKS cluster assume a role by EKS Pod Identity. The ARN
+// keeps out clusters of other stacks in the same account. EKS tags every session with namespace and service
+// account, so an association that another service account gets by mistake is refused.
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-func PodTrust(account, namespace, serviceAccount string) Document {
+func PodTrust(partition, region, account, cluster, namespace, serviceAccount string) Document {
 	return Document{{
 		Effect: Allow, Principal: Service("pods.eks.amazonaws.com"),
 		Action: []string{"sts:AssumeRole", "sts:TagSession"},
-		Condition: Conditions{"StringEquals": {
-			"aws:SourceAccount":                         {account},
-			"aws:RequestTag/kubernetes-namespace":       {namespace},
-			"aws:RequestTag/kubernetes-service-account": {serviceAccount},
-		}},
+		Condition: Conditions{
+			"ArnEquals": {"aws:SourceArn": {fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", partition, region, account, cluster)}},
+			"StringEquals": {
+				"aws:SourceAccount":                         {account},
+				"aws:RequestTag/kubernetes-namespace":       {namespace},
+				"aws:RequestTag/kubernetes-service-account": {serviceAccount},
+			},
+		},
 	}}
 }
 

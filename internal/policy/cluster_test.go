@@ -55,7 +55,7 @@ func TestTrainingReadsAllAndWritesRuns(t *testing.T) {
 }
 
 func TestPodTrust(t *testing.T) {
-	d := PodTrust("111122223333", "training", "train")
+	d := PodTrust("aws", "us-west-2", "111122223333", "llm-platform-dev", "training", "train")
 	if len(d) != 1 || !slices.Equal(d[0].Principal.Service, []string{"pods.eks.amazonaws.com"}) || !slices.Equal(d[0].Action, []string{"sts:AssumeRole", "sts:TagSession"}) {
 		t.Fatalf("%+v", d)
 	}
@@ -65,6 +65,10 @@ func TestPodTrust(t *testing.T) {
 		if got := d[0].Condition["StringEquals"][key]; !slices.Equal(got, []string{want}) {
 			t.Errorf("%s is %v, want %s", key, got, want)
 		}
+	}
+	const cluster = "arn:aws:eks:us-west-2:111122223333:cluster/llm-platform-dev"
+	if got := d[0].Condition["ArnEquals"]["aws:SourceArn"]; !slices.Equal(got, []string{cluster}) {
+		t.Errorf("trusts the clusters %v, want %s", got, cluster)
 	}
 }
 

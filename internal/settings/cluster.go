@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"llm-platform/internal/accelerator"
-	"llm-platform/internal/cidr"
-	"llm-platform/internal/eksversion"
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/kubeconfig"
+	"llm-platform/internal/subnets"
 )
 
 // Who comes into the cluster, and how far.
@@ -143,7 +143,7 @@ func (c *Cluster) checkGiven(f *faults) {
 
 // checkMade checks a cluster that is to be made.
 func (c *Cluster) checkMade(f *faults, o Organization) {
-	if _, err := eksversion.Lookup(c.Version); err != nil {
+	if _, err := catalog.LookupRelease(c.Version); err != nil {
 		f.add("cluster.version", "%s", err)
 	}
 	f.retention("cluster.logDays", c.LogDays)
@@ -374,14 +374,14 @@ func (c *Cluster) checkRoom(f *faults, n Network) {
 		return // told already, by network
 	}
 	for i, zone := range n.AcceleratorZones {
-		wanted, room := 0, cidr.GPUNodes(plan.GPU[i])
+		wanted, room := 0, subnets.AcceleratorNodes(plan.Accelerator[i])
 		for _, name := range c.PoolNames() {
 			if pool := c.Pools[name]; slices.Contains(pool.Zones, zone) {
 				wanted += pool.MaxNodes
 			}
 		}
 		if wanted > room {
-			f.add("network.cidr", "%s gives the GPU subnet of %s, %s, addresses for %d nodes, and pools there may grow to %d: give a larger range, another zone first in network.acceleratorZones, or lower maxNodes", n.CIDR, zone, plan.GPU[i], room, wanted)
+			f.add("network.cidr", "%s gives the GPU subnet of %s, %s, addresses for %d nodes, and pools there may grow to %d: give a larger range, another zone first in network.acceleratorZones, or lower maxNodes", n.CIDR, zone, plan.Accelerator[i], room, wanted)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	runs "llm-platform/internal/run"
+	"llm-platform/internal/scope"
+	"llm-platform/internal/settings"
 )
 
 func main() { pulumi.Run(platform) }
@@ -27,6 +29,7 @@ func platform(ctx *pulumi.Context) error {
 	if err := explainFailures(ctx); err != nil {
 		return fmt.Errorf("error hook: %w", err)
 	}
+	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags)
 	org, err := newOrganization(ctx, "org", cfg)
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
@@ -53,7 +56,16 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("git branch: %w", err)
 	}
-	cluster, err := newCluster(ctx, "cluster", cfg, org.Training, store, pulumi.Providers(org.Training.Provider))
+	account := scope.Account(*org.Training)
+	var encryptionKey pulumi.StringInput
+	if cfg.Storage.Encryption == settings.KMS {
+		encryptionKey = store.KeyARN
+	}
+	repository, err := newImageRepository(ctx, "cluster-images", s, account, encryptionKey, cfg.Storage.KeepData)
+	if err != nil {
+		return fmt.Errorf("image repository: %w", err)
+	}
+	cluster, err := newCluster(ctx, "cluster", s, ClusterArgs{Account: account, Network: cfg.Network, Cluster: cfg.Cluster})
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
@@ -82,9 +94,9 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("vpcId", cluster.VPCID)
 	ctx.Export("clusterName", cluster.Name)
 	ctx.Export("kubeconfig", cluster.Kubeconfig)
-	ctx.Export("acceleratorPools", cluster.poolFacts())
-	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
-	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
+	ctx.Export("acceleratorPools", cluster.acceleratorPools())
+	ctx.Export("imageRepositoryUrl", repository)
+	ctx.Export("trainingRoleArn", pulumi.String("")) // training.go
 	ctx.Export("branchName", branch.Name)
 	ctx.Export("branchUrl", branch.URL)
 	ctx.Export("scriptCommit", branch.Commit)

@@ -89,10 +89,7 @@ func (c Cluster) PoolNames() []string { return names(c.Pools) }
 // AccessNames is the names of the access entries, sorted.
 func (c Cluster) AccessNames() []string { return names(c.Access) }
 
-const (
-	defaultVolumeGB = 200
-	systemPool      = "system"
-)
+const defaultVolumeGB = 200
 
 var (
 	// 16 characters, so that a node group's name fits into 63 after project and stack.
@@ -219,7 +216,7 @@ func (c *Cluster) checkPool(f *faults, name string, p *Pool, types map[string]ac
 	if !poolName.MatchString(name) {
 		f.add(at, "%q is not a pool's name: 1 to 16 lower-case letters, digits and hyphens, a letter first", name)
 	}
-	if name == systemPool {
+	if name == SystemPool {
 		f.add(at, "is the name of the pool that runs the cluster's own pods: choose another")
 	}
 	t, ok := types[p.InstanceType]

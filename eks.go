@@ -19,7 +19,7 @@ import (
 type Cluster struct {
 	pulumi.ResourceState
 
-	Managed    bool                      // false for an existing cluster, which has an owner of its own
+	Managed    bool                      // false for an existing cluster, which has another owner
 	Name       pulumi.StringOutput       // of the EKS cluster; empty for an existing one
 	VPCID      pulumi.StringOutput       // empty for an existing cluster
 	Kubeconfig pulumi.StringOutput       // secret; kubectl accepts it as it is
@@ -39,7 +39,8 @@ type ClusterArgs struct {
 func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	empty := pulumi.String("").ToStringOutput()
 	c := &Cluster{Managed: !args.Cluster.Given(), Name: empty, VPCID: empty, Pools: map[string]nodepool.Facts{}}
-	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, append(opts, pulumi.Providers(args.Account.Provider))...); err != nil {
+	opts = append(opts, pulumi.Providers(args.Account.Provider))
+	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, opts...); err != nil {
 		return nil, err
 	}
 	for pool, cfg := range args.Cluster.Pools {

@@ -8,26 +8,32 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
+type addonArgs struct {
+	name   string            // one of catalog's
+	values map[string]any    // configuration; nil: the add-on's defaults
+	needs  []pulumi.Resource // must exist before it
+}
+
 // newAddon creates an EKS add-on, in the build that belongs to the release. It overwrites what EKS installs by
 // itself, and later preserves what an operator has tuned.
-func newAddon(ctx *pulumi.Context, place Place, controlPlane ControlPlane, name string, values map[string]any, needs ...pulumi.Resource) (*eks.Addon, error) {
-	args := &eks.AddonArgs{
+func newAddon(ctx *pulumi.Context, place Place, controlPlane ControlPlane, args addonArgs) (*eks.Addon, error) {
+	addon := &eks.AddonArgs{
 		ClusterName:              controlPlane.Name,
-		AddonName:                pulumi.String(name),
-		AddonVersion:             pulumi.String(controlPlane.release.Addons[name]),
+		AddonName:                pulumi.String(args.name),
+		AddonVersion:             pulumi.String(controlPlane.release.Addons[args.name]),
 		ResolveConflictsOnCreate: pulumi.String("OVERWRITE"),
 		ResolveConflictsOnUpdate: pulumi.String("PRESERVE"),
 	}
-	if values != nil {
-		text, err := json.Marshal(values)
+	if args.values != nil {
+		text, err := json.Marshal(args.values)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", args.name, err)
 		}
-		args.ConfigurationValues = pulumi.String(string(text))
+		addon.ConfigurationValues = pulumi.String(string(text))
 	}
-	addon, err := eks.NewAddon(ctx, place.Name+"-"+name, args, place.child(), pulumi.DependsOn(needs))
+	created, err := eks.NewAddon(ctx, place.Name+"-"+args.name, addon, place.child(), pulumi.DependsOn(args.needs))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", args.name, err)
 	}
-	return addon, nil
+	return created, nil
 }

@@ -1,4 +1,4 @@
-// Package cluster creates an EKS cluster in steps. Each step returns a type that only this package can fill,
+// Package cluster creates an EKS cluster in steps. A step returns a type that only this package can fill,
 // and the next step asks for that type, so the compiler keeps the order:
 //
 //	NewNetwork       Network, for the control plane and all nodes
@@ -24,10 +24,10 @@ type Place struct {
 	scope.Scope
 	Account scope.Account
 	Name    string          // start of logical names
-	Parent  pulumi.Resource // of everything but the parts of a part; it provides the account's AWS provider
+	Parent  pulumi.Resource // of the parts; carries the account's AWS provider
 }
 
-// child returns the option of every direct part.
+// child returns the option that makes a resource a part.
 func (p Place) child() pulumi.ResourceOption { return pulumi.Parent(p.Parent) }
 
 // tags returns the Name tag, the only name that many EC2 resources have.

@@ -13,20 +13,21 @@ import (
 // pod, so a fault in them must not hold back a training.
 func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable, containerInsights bool) ([]pulumi.Resource, error) {
 	controlPlane := schedulable.joinable.controlPlane
-	dns, err := newAddon(ctx, place, controlPlane, catalog.CoreDNS, nil, schedulable.Nodes)
+	nodes := []pulumi.Resource{schedulable.Nodes}
+	dns, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.CoreDNS, needs: nodes})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := newAddon(ctx, place, controlPlane, catalog.MetricsServer, nil, schedulable.Nodes); err != nil {
+	if _, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.MetricsServer, needs: nodes}); err != nil {
 		return nil, err
 	}
 	// It reports broken GPUs to node repair, so it must run on their nodes. Its DCGM part tolerates no taint by
 	// default, and without it a working GPU counts as broken:
 	// https://github.com/aws/containers-roadmap/issues/2555
-	if _, err := newAddon(ctx, place, controlPlane, catalog.NodeMonitoring, map[string]any{
+	if _, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.NodeMonitoring, needs: nodes, values: map[string]any{
 		"nodeAgent": map[string]any{"tolerations": tolerateAll()},
 		"dcgmAgent": map[string]any{"tolerations": tolerateAll()},
-	}, schedulable.Nodes); err != nil {
+	}}); err != nil {
 		return nil, err
 	}
 	if containerInsights {
@@ -52,10 +53,14 @@ func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedula
 	if err != nil {
 		return fmt.Errorf("CloudWatch role: %w", err)
 	}
-	_, err = newAddon(ctx, place, controlPlane, catalog.CloudWatch, map[string]any{
-		"tolerations": tolerateAll(),
-		"manager":     map[string]any{"applicationSignals": map[string]any{"autoMonitor": map[string]any{"monitorAllServices": false}}},
-	}, append(agent.Ready, schedulable.Nodes)...)
+	_, err = newAddon(ctx, place, controlPlane, addonArgs{
+		name:  catalog.CloudWatch,
+		needs: append(agent.Ready, schedulable.Nodes),
+		values: map[string]any{
+			"tolerations": tolerateAll(),
+			"manager":     map[string]any{"applicationSignals": map[string]any{"autoMonitor": map[string]any{"monitorAllServices": false}}},
+		},
+	})
 	return err
 }
 

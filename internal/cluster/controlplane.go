@@ -36,26 +36,30 @@ func eksName(s scope.Scope) string { return s.Prefix }
 // NewControlPlane creates the EKS cluster and its Kubernetes provider. Nodes and add-ons are steps of their own,
 // not the EKS component's: its node images and add-on builds date from 2024, AWS has withdrawn some of them, and
 // it does not support EFA.
-func NewControlPlane(ctx *pulumi.Context, place Place, network Network, release catalog.Release, cfg settings.Cluster) (ControlPlane, error) {
+func NewControlPlane(
+	ctx *pulumi.Context, place Place, network Network, release catalog.Release, cfg settings.Cluster,
+) (ControlPlane, error) {
+	name := eksName(place.Scope)
 	role, nodeRole, err := newRoles(ctx, place)
 	if err != nil {
 		return ControlPlane{}, err
 	}
 	logs, err := cloudwatch.NewLogGroup(ctx, place.Name+"-logs", &cloudwatch.LogGroupArgs{
-		Name:            pulumi.String("/aws/eks/" + eksName(place.Scope) + "/cluster"),
+		Name:            pulumi.String("/aws/eks/" + name + "/cluster"),
 		RetentionInDays: pulumi.Int(cfg.LogDays),
 	}, place.child())
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("log group: %w", err)
 	}
-	key, err := place.NewKey(ctx, place.Name+"-key", "Kubernetes secrets of "+eksName(place.Scope), place.Account, place.child(), place.Keep(false))
+	key, err := place.NewKey(ctx, place.Name+"-key", "Kubernetes secrets of "+name, place.Account,
+		place.child(), place.Keep(false))
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("key: %w", err)
 	}
 	mode := eks.AuthenticationModeApi
 	public := len(cfg.PublicCIDRs) > 0
 	args := &eks.ClusterArgs{
-		Name:                   pulumi.String(eksName(place.Scope)),
+		Name:                   pulumi.String(name),
 		Version:                pulumi.String(release.Version),
 		VpcId:                  network.VPCID,
 		PrivateSubnetIds:       network.private,

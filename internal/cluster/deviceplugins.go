@@ -18,7 +18,9 @@ const pluginNamespace = "kube-system"
 
 // NewDevicePlugins creates the device plugins that the pools need and returns their DaemonSets. They are typed
 // objects and not Helm charts, so that no chart is downloaded during an update.
-func NewDevicePlugins(ctx *pulumi.Context, place Place, schedulable Schedulable, pools map[string]nodepool.Facts) ([]pulumi.Resource, error) {
+func NewDevicePlugins(
+	ctx *pulumi.Context, place Place, schedulable Schedulable, pools map[string]nodepool.Facts,
+) ([]pulumi.Resource, error) {
 	var sets []pulumi.Resource
 	options := pulumi.Composite(place.child(), pulumi.Provider(schedulable.joinable.controlPlane.Kubernetes))
 	for _, plugin := range nodepool.DevicePlugins(place.Region, pools) {
@@ -41,7 +43,9 @@ func NewDevicePlugins(ctx *pulumi.Context, place Place, schedulable Schedulable,
 }
 
 // newPluginAccount creates a service account with a plugin's permissions and returns their binding.
-func newPluginAccount(ctx *pulumi.Context, name string, plugin nodepool.DevicePlugin, options pulumi.ResourceOption) (pulumi.Resource, error) {
+func newPluginAccount(
+	ctx *pulumi.Context, name string, plugin nodepool.DevicePlugin, options pulumi.ResourceOption,
+) (pulumi.Resource, error) {
 	account, err := corev1.NewServiceAccount(ctx, name+"-account", &corev1.ServiceAccountArgs{
 		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(plugin.Name), Namespace: pulumi.String(pluginNamespace)},
 	}, options)

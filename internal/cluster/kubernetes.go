@@ -9,7 +9,7 @@ import (
 
 // NewKubernetes creates the provider of Kubernetes objects. The provider compares clusters by their identifier, so
 // a new kubeconfig for the same cluster does not replace all objects in it.
-func NewKubernetes(ctx *pulumi.Context, place Place, kubeconfig pulumi.StringInput, identifier pulumi.StringInput) (*kubernetes.Provider, error) {
+func NewKubernetes(ctx *pulumi.Context, place Place, kubeconfig, identifier pulumi.StringInput) (*kubernetes.Provider, error) {
 	provider, err := kubernetes.NewProvider(ctx, place.Name+"-kubernetes", &kubernetes.ProviderArgs{
 		Kubeconfig:            kubeconfig,
 		ClusterIdentifier:     identifier,

@@ -19,6 +19,15 @@ type Network struct {
 	routes       []pulumi.Resource             // with endpoints: must exist before nodes start, which reach AWS through them
 }
 
+// acceleratorsIn returns the accelerator subnets of some zones.
+func (n Network) acceleratorsIn(zones []string) pulumi.StringArray {
+	var ids pulumi.StringArray
+	for _, zone := range zones {
+		ids = append(ids, n.accelerators[zone])
+	}
+	return ids
+}
+
 type networkComponent struct{ pulumi.ResourceState }
 
 // NewNetwork creates the VPC, or returns the existing one that the settings name. The owner of an existing VPC

@@ -32,15 +32,12 @@ func NewNodeAddons(ctx *pulumi.Context, place Place, controlPlane ControlPlane) 
 		return Joinable{}, fmt.Errorf("CNI role: %w", err)
 	}
 	var addons []pulumi.Resource
-	for _, addon := range []struct {
-		name  string
-		needs []pulumi.Resource
-	}{
-		{catalog.PodIdentityAgent, nil},
-		{catalog.KubeProxy, nil},
-		{catalog.VPCCNI, cni.Ready},
+	for _, addon := range []addonArgs{
+		{name: catalog.PodIdentityAgent},
+		{name: catalog.KubeProxy},
+		{name: catalog.VPCCNI, needs: cni.Ready},
 	} {
-		created, err := newAddon(ctx, place, controlPlane, addon.name, nil, addon.needs...)
+		created, err := newAddon(ctx, place, controlPlane, addon)
 		if err != nil {
 			return Joinable{}, err
 		}

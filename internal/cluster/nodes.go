@@ -15,17 +15,18 @@ import (
 
 // nodeGroupArgs describes a node group: its nodes, where they are and how many.
 type nodeGroupArgs struct {
-	node    nodepool.Node
-	subnets pulumi.StringArray
-	efa     *ec2.SecurityGroup // of nodes with EFA
-	minimum int
-	desired int
-	maximum int
+	node        nodepool.Node
+	subnets     pulumi.StringArray
+	efa         *ec2.SecurityGroup // of nodes with EFA
+	minimum     int
+	desired     int
+	maximum     int
+	deleteFirst bool // a replacement deletes the old nodes before it creates new ones
 }
 
 // newNodeGroup creates a node group with its launch template. Its name is left to auto-naming, because most
 // changes to a node group replace it.
-func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args nodeGroupArgs, opts ...pulumi.ResourceOption) (*eks.NodeGroup, error) {
+func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args nodeGroupArgs) (*eks.NodeGroup, error) {
 	node := args.node
 	template, err := newLaunchTemplate(ctx, place, joinable.controlPlane, args)
 	if err != nil {
@@ -55,10 +56,16 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 			Key: pulumi.String(node.TaintKey), Value: pulumi.String(node.TaintValue), Effect: pulumi.String("NO_SCHEDULE"),
 		}}
 	}
-	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, append(opts, place.child(),
+	opts := []pulumi.ResourceOption{
+		place.child(),
 		pulumi.DependsOn(joinable.beforeNodes),
 		// An autoscaler or an operator decides the number of nodes.
-		pulumi.IgnoreChanges([]string{"scalingConfig.desiredSize"}))...)
+		pulumi.IgnoreChanges([]string{"scalingConfig.desiredSize"}),
+	}
+	if args.deleteFirst {
+		opts = append(opts, pulumi.DeleteBeforeReplace(true))
+	}
+	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("node group: %w", err)
 	}
@@ -98,7 +105,9 @@ func newLaunchTemplate(ctx *pulumi.Context, place Place, controlPlane ControlPla
 		template.InstanceMarketOptions = ec2.LaunchTemplateInstanceMarketOptionsArgs{MarketType: pulumi.String(node.MarketType)}
 	}
 	if node.PlacementGroup {
-		group, err := ec2.NewPlacementGroup(ctx, "pool-"+node.Name+"-placement", &ec2.PlacementGroupArgs{Strategy: pulumi.String("cluster")}, place.child())
+		group, err := ec2.NewPlacementGroup(ctx, "pool-"+node.Name+"-placement", &ec2.PlacementGroupArgs{
+			Strategy: pulumi.String("cluster"),
+		}, place.child())
 		if err != nil {
 			return nil, fmt.Errorf("placement group: %w", err)
 		}

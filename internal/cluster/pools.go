@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/eks"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/nodepool"
@@ -28,33 +27,22 @@ func NewPools(ctx *pulumi.Context, place Place, joinable Joinable, pools map[str
 				return nil, fmt.Errorf("EFA security group: %w", err)
 			}
 		}
-		group, err := newPool(ctx, place, joinable, node, efa, pools[name])
+		group, err := newNodeGroup(ctx, place, joinable, nodeGroupArgs{
+			node:    node,
+			subnets: joinable.controlPlane.network.acceleratorsIn(pools[name].Zones),
+			efa:     efa,
+			minimum: pools[name].MinNodes,
+			desired: pools[name].Nodes,
+			maximum: pools[name].MaxNodes,
+			// A reservation has no room for new nodes beside the old ones.
+			deleteFirst: node.ReservationID != "",
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		groups = append(groups, group)
 	}
 	return groups, nil
-}
-
-func newPool(ctx *pulumi.Context, place Place, joinable Joinable, node nodepool.Node, efa *ec2.SecurityGroup, pool settings.Pool) (*eks.NodeGroup, error) {
-	var subnets pulumi.StringArray
-	for _, zone := range pool.Zones {
-		subnets = append(subnets, joinable.controlPlane.network.accelerators[zone])
-	}
-	var opts []pulumi.ResourceOption
-	if node.ReservationID != "" {
-		// A reservation has no room for new nodes beside the old ones.
-		opts = append(opts, pulumi.DeleteBeforeReplace(true))
-	}
-	return newNodeGroup(ctx, place, joinable, nodeGroupArgs{
-		node:    node,
-		subnets: subnets,
-		efa:     efa,
-		minimum: pool.MinNodes,
-		desired: pool.Nodes,
-		maximum: pool.MaxNodes,
-	}, opts...)
 }
 
 // newEFASecurityGroup allows all traffic between nodes with EFA, and no other: EFA's protocol has no ports.

@@ -17,8 +17,10 @@ type publicSubnets struct {
 	routes   []pulumi.Resource
 }
 
-// newPublicSubnets creates one public subnet a zone. Nothing in them gets a public address by itself.
-func newPublicSubnets(ctx *pulumi.Context, place Place, vpc *ec2.Vpc, cfg settings.Network, ranges []netip.Prefix) (publicSubnets, error) {
+// newPublicSubnets creates one public subnet per zone. Nothing in them gets a public address by itself.
+func newPublicSubnets(
+	ctx *pulumi.Context, place Place, vpc *ec2.Vpc, cfg settings.Network, ranges []netip.Prefix,
+) (publicSubnets, error) {
 	gateway, err := ec2.NewInternetGateway(ctx, place.Name+"-internet", &ec2.InternetGatewayArgs{
 		VpcId: vpc.ID(), Tags: place.tags("internet"),
 	}, place.child())
@@ -80,9 +82,11 @@ type privateSubnets struct {
 	routes []pulumi.Resource
 }
 
-// newPrivateSubnets creates one private subnet a zone. Every zone has a route table of its own, also behind a
-// single NAT gateway, so that changing to one gateway a zone replaces no subnet.
-func newPrivateSubnets(ctx *pulumi.Context, place Place, public publicSubnets, zones []string, ranges []netip.Prefix) (privateSubnets, error) {
+// newPrivateSubnets creates one private subnet per zone. Every zone has a route table of its own, also behind a
+// single NAT gateway, so that changing to one gateway per zone replaces no subnet.
+func newPrivateSubnets(
+	ctx *pulumi.Context, place Place, public publicSubnets, zones []string, ranges []netip.Prefix,
+) (privateSubnets, error) {
 	private := privateSubnets{vpc: public.vpc, tables: map[string]*ec2.RouteTable{}}
 	for i, zone := range zones {
 		name := place.Name + "-routes-" + letter(zone)
@@ -118,7 +122,9 @@ type acceleratorSubnets struct {
 	routes []pulumi.Resource
 }
 
-func newAcceleratorSubnets(ctx *pulumi.Context, place Place, private privateSubnets, zones []string, ranges []netip.Prefix) (acceleratorSubnets, error) {
+func newAcceleratorSubnets(
+	ctx *pulumi.Context, place Place, private privateSubnets, zones []string, ranges []netip.Prefix,
+) (acceleratorSubnets, error) {
 	accelerators := acceleratorSubnets{ids: map[string]pulumi.StringInput{}}
 	for i, zone := range zones {
 		subnet, routes, err := newSubnet(ctx, place, subnetArgs{

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -59,16 +60,16 @@ func TestPodTrust(t *testing.T) {
 	if len(d) != 1 || !slices.Equal(d[0].Principal.Service, []string{"pods.eks.amazonaws.com"}) || !slices.Equal(d[0].Action, []string{"sts:AssumeRole", "sts:TagSession"}) {
 		t.Fatalf("%+v", d)
 	}
-	for key, want := range map[string]string{
-		"aws:SourceAccount": "111122223333", "aws:RequestTag/kubernetes-namespace": "training", "aws:RequestTag/kubernetes-service-account": "train",
-	} {
-		if got := d[0].Condition["StringEquals"][key]; !slices.Equal(got, []string{want}) {
-			t.Errorf("%s is %v, want %s", key, got, want)
-		}
+	want := Conditions{
+		"StringEquals": {
+			"aws:SourceAccount":                         {"111122223333"},
+			"aws:RequestTag/kubernetes-namespace":       {"training"},
+			"aws:RequestTag/kubernetes-service-account": {"train"},
+		},
+		"ArnEquals": {"aws:SourceArn": {"arn:aws:eks:us-west-2:111122223333:cluster/llm-platform-dev"}},
 	}
-	const cluster = "arn:aws:eks:us-west-2:111122223333:cluster/llm-platform-dev"
-	if got := d[0].Condition["ArnEquals"]["aws:SourceArn"]; !slices.Equal(got, []string{cluster}) {
-		t.Errorf("trusts the clusters %v, want %s", got, cluster)
+	if !reflect.DeepEqual(d[0].Condition, want) {
+		t.Errorf("condition is %v, want %v", d[0].Condition, want)
 	}
 }
 

@@ -63,17 +63,24 @@ func day(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
+// Versions returns the supported versions, oldest first.
+func Versions() []string {
+	var versions []string
+	for _, r := range releases() {
+		versions = append(versions, r.Version)
+	}
+	return versions
+}
+
 // LookupRelease returns a version's release. The error for an unknown version lists the known ones.
 func LookupRelease(version string) (Release, error) {
-	var known []string
 	for _, r := range releases() {
 		if r.Version == version {
 			return r, nil
 		}
-		known = append(known, r.Version)
 	}
 	return Release{}, fmt.Errorf("%q is not supported: must be one of %s, the versions of Kubernetes in standard support whose add-on builds are known (internal/catalog)",
-		version, strings.Join(known, ", "))
+		version, strings.Join(Versions(), ", "))
 }
 
 // notice is how long before the end of standard support Warning starts. EKS then upgrades the control plane by

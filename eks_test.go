@@ -12,60 +12,24 @@ import (
 	"llm-platform/internal/kubeconfig"
 )
 
-// at is the value at a path of inputs, as "spec.template" or "taints.0.key", or null.
-func at(inputs resource.PropertyMap, path string) resource.PropertyValue {
-	parsed, err := resource.ParsePropertyPath(path)
-	if err != nil {
-		panic(err)
-	}
-	value, ok := parsed.Get(resource.NewProperty(inputs))
-	if !ok {
-		return resource.NewNullProperty()
-	}
-	for value.IsSecret() {
-		value = value.SecretValue().Element
-	}
-	return value
+// withPools returns settings with other pools than the stack file's, whose training has no place on them.
+func withPools(pools map[string]any) map[string]any {
+	return map[string]any{"cluster.pools": pools, "training.enabled": false}
 }
 
-// text is the string at a path, or "".
-func text(inputs resource.PropertyMap, path string) string {
-	if value := at(inputs, path); value.IsString() {
-		return value.StringValue()
-	}
-	return ""
-}
-
-// twoPools is settings with a pool that has EFA and one that has another taint.
-func twoPools() map[string]any {
-	return map[string]any{"cluster.pools": map[string]any{
+// threePools returns settings with a pool with EFA, one with a taint of its own, and one of Trainium.
+func threePools() map[string]any {
+	return withPools(map[string]any{
 		"efa":   map[string]any{"instanceType": "p5.48xlarge", "nodes": 2},
 		"plain": map[string]any{"instanceType": "g5.xlarge", "taint": "team=research"},
 		"chips": map[string]any{"instanceType": "trn1.32xlarge"},
-	}}
+	})
 }
 
-// list is the elements at a path; none where there is no list.
-func list(inputs resource.PropertyMap, path string) []resource.PropertyValue {
-	if value := at(inputs, path); value.IsArray() {
-		return value.ArrayValue()
-	}
-	return nil
-}
-
-func runWith(t *testing.T, set map[string]any) *graph {
-	t.Helper()
-	g, err := run(t, "dev", set, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
-}
-
-// Every taint has its tolerations and every toleration its taint: a plugin runs on
-// the nodes of its kind, all of them, and on no other.
+// The DaemonSet of a device plugin selects the nodes with its label and tolerates exactly the taints that their
+// node groups set.
 func TestTaintsAndTolerations(t *testing.T) {
-	for name, set := range map[string]map[string]any{"dev": nil, "three pools": twoPools()} {
+	for name, set := range map[string]map[string]any{"dev": nil, "three pools": threePools()} {
 		g := runWith(t, set)
 		taints := map[string]map[string]bool{} // label key, then taint
 		nodes := 0
@@ -98,8 +62,8 @@ func TestTaintsAndTolerations(t *testing.T) {
 				t.Fatalf("%s: %s selects by %v", name, set.name, selector)
 			}
 			tolerated := map[string]bool{}
-			for _, each := range list(set.inputs, "spec.template.spec.tolerations") {
-				toleration := each.ObjectValue()
+			for _, element := range list(set.inputs, "spec.template.spec.tolerations") {
+				toleration := element.ObjectValue()
 				if text(toleration, "operator") != "Equal" || text(toleration, "effect") != "NoSchedule" {
 					t.Errorf("%s: %s tolerates %v", name, set.name, toleration)
 				}
@@ -120,7 +84,7 @@ func TestTaintsAndTolerations(t *testing.T) {
 	}
 }
 
-// What watches nodes runs on all of them.
+// Agents that monitor nodes run on all of them.
 func TestAgentsTolerateEverything(t *testing.T) {
 	g := runWith(t, nil)
 	for addon, paths := range map[string][]string{
@@ -140,9 +104,9 @@ func TestAgentsTolerateEverything(t *testing.T) {
 	}
 }
 
-// EFA passes among its nodes and goes nowhere else.
+// The EFA security group allows traffic within itself and no other.
 func TestEFAStaysAmongNodes(t *testing.T) {
-	group := runWith(t, twoPools()).one(t, "cluster-efa")
+	group := runWith(t, threePools()).one(t, "cluster-efa")
 	for _, direction := range []string{"ingress", "egress"} {
 		rules := list(group.inputs, direction)
 		if len(rules) != 1 || !at(group.inputs, direction+"[0].self").BoolValue() || text(group.inputs, direction+"[0].protocol") != "-1" || len(list(group.inputs, direction+"[0].cidrBlocks")) > 0 {
@@ -151,10 +115,9 @@ func TestEFAStaysAmongNodes(t *testing.T) {
 	}
 }
 
-// No node has a public address, an unencrypted volume, or credentials that a pod
-// could reach.
+// No node has a public address, an unencrypted volume, or credentials that a pod can reach.
 func TestNodesArePrivate(t *testing.T) {
-	for name, set := range map[string]map[string]any{"dev": nil, "three pools": twoPools()} {
+	for name, set := range map[string]map[string]any{"dev": nil, "three pools": threePools()} {
 		g := runWith(t, set)
 		templates := g.of("aws:ec2/launchTemplate:LaunchTemplate")
 		if len(templates) < 2 {
@@ -168,24 +131,25 @@ func TestNodesArePrivate(t *testing.T) {
 				}
 			}
 			if len(disks) == 0 {
-				t.Errorf("%s: %s leaves its volume to the image", name, template.name)
+				t.Errorf("%s: %s does not set its volume", name, template.name)
 			}
 			if text(template.inputs, "metadataOptions.httpTokens") != "required" || at(template.inputs, "metadataOptions.httpPutResponseHopLimit").NumberValue() != 1 {
-				t.Errorf("%s: %s lets pods at the node's credentials: %v", name, template.name, at(template.inputs, "metadataOptions"))
+				t.Errorf("%s: pods of %s can reach the node's credentials: %v", name, template.name, at(template.inputs, "metadataOptions"))
 			}
-			for _, each := range list(template.inputs, "networkInterfaces") {
-				if text(each.ObjectValue(), "associatePublicIpAddress") == "true" {
+			for _, element := range list(template.inputs, "networkInterfaces") {
+				networkInterface := element.ObjectValue()
+				if text(networkInterface, "associatePublicIpAddress") == "true" {
 					t.Errorf("%s: %s has a public address", name, template.name)
 				}
-				if len(list(each.ObjectValue(), "securityGroups")) != 2 {
-					t.Errorf("%s: %s has an interface in %v", name, template.name, at(each.ObjectValue(), "securityGroups"))
+				if len(list(networkInterface, "securityGroups")) != 2 {
+					t.Errorf("%s: %s has an interface in %v", name, template.name, at(networkInterface, "securityGroups"))
 				}
 			}
 		}
 		for _, group := range g.of("aws:eks/nodeGroup:NodeGroup") {
 			for _, subnet := range list(group.inputs, "subnetIds") {
 				if !strings.HasPrefix(subnet.StringValue(), "network-gpu-") && !strings.HasPrefix(subnet.StringValue(), "network-private-") {
-					t.Errorf("%s: %s stands in %s", name, group.name, subnet.StringValue())
+					t.Errorf("%s: %s is in %s", name, group.name, subnet.StringValue())
 				}
 			}
 		}
@@ -201,15 +165,16 @@ func TestNodesArePrivate(t *testing.T) {
 	}
 }
 
-// The control plane is closed, logged, encrypted, and the way into it a secret.
+// The control plane is private unless the stack lists CIDR ranges; it is logged and encrypted, and its kubeconfig is a
+// secret.
 func TestControlPlane(t *testing.T) {
 	for stack, public := range map[string]bool{"dev": true, "prod": false} {
 		g := runShipped(t, stack)
-		plane := g.one(t, "cluster-eks")
-		if got := at(plane.inputs, "endpointPublicAccess"); !got.IsBool() || got.BoolValue() != public {
+		controlPlane := g.one(t, "cluster-eks")
+		if got := at(controlPlane.inputs, "endpointPublicAccess"); !got.IsBool() || got.BoolValue() != public {
 			t.Errorf("%s: public endpoint is %v", stack, got)
 		}
-		for _, network := range list(plane.inputs, "publicAccessCidrs") {
+		for _, network := range list(controlPlane.inputs, "publicAccessCidrs") {
 			if strings.HasSuffix(network.StringValue(), "/0") {
 				t.Errorf("%s: open to %s", stack, network.StringValue())
 			}
@@ -217,46 +182,46 @@ func TestControlPlane(t *testing.T) {
 		for path, want := range map[string]string{
 			"authenticationMode": "API", "encryptionConfigKeyArn": "arn:aws:test:::cluster-key", "version": "1.36",
 		} {
-			if got := text(plane.inputs, path); got != want {
+			if got := text(controlPlane.inputs, path); got != want {
 				t.Errorf("%s: %s is %q, want %q", stack, path, got, want)
 			}
 		}
 		for _, path := range []string{"endpointPrivateAccess", "skipDefaultNodeGroup", "useDefaultVpcCni"} {
-			if got := at(plane.inputs, path); !got.IsBool() || !got.BoolValue() {
+			if got := at(controlPlane.inputs, path); !got.IsBool() || !got.BoolValue() {
 				t.Errorf("%s: %s is %v", stack, path, got)
 			}
 		}
-		if got := len(list(plane.inputs, "enabledClusterLogTypes")); got != 5 {
+		if got := len(list(controlPlane.inputs, "enabledClusterLogTypes")); got != 5 {
 			t.Errorf("%s: %d of 5 logs", stack, got)
 		}
-		if !plane.dependsOn("cluster-logs") || !plane.dependsOn("cluster-role-AmazonEKSClusterPolicy") {
-			t.Errorf("%s: made before its log group or its role's policy", stack)
+		if !controlPlane.dependsOn("cluster-logs") || !controlPlane.dependsOn("cluster-role-AmazonEKSClusterPolicy") {
+			t.Errorf("%s: does not wait for its log group or its role's policy", stack)
 		}
-		given := g.one(t, "cluster-kubernetes").inputs["kubeconfig"]
-		if !given.IsSecret() {
-			t.Errorf("%s: the kubeconfig is no secret: %v", stack, given)
+		config := g.one(t, "cluster-kubernetes").inputs["kubeconfig"]
+		if !config.IsSecret() {
+			t.Fatalf("%s: the kubeconfig is not a secret: %v", stack, config)
 		}
-		var config struct {
+		var parsed struct {
 			Users []struct {
 				User struct{ Exec struct{ Args []string } }
 			}
 		}
-		if err := json.Unmarshal([]byte(given.SecretValue().Element.StringValue()), &config); err != nil {
+		if err := json.Unmarshal([]byte(config.SecretValue().Element.StringValue()), &parsed); err != nil {
 			t.Fatal(err)
 		}
-		args := strings.Join(config.Users[0].User.Exec.Args, " ")
+		args := strings.Join(parsed.Users[0].User.Exec.Args, " ")
 		for _, want := range []string{"--region us-west-2", "--cluster-name control-plane", "--role-arn arn:aws:iam::"} {
 			if !strings.Contains(args, want) {
-				t.Errorf("%s: the token is asked for with %q, without %q", stack, args, want)
+				t.Errorf("%s: the token command is %q, without %q", stack, args, want)
 			}
 		}
 	}
 }
 
-// Parts wait for what they need: nodes for addresses and rights, coredns for nodes,
-// whatever has its rights by Pod Identity for the association.
+// Parts wait for what they need: nodes for routes, add-ons and the policies of their role, CoreDNS for nodes, pods
+// with Pod Identity for the association.
 func TestOrder(t *testing.T) {
-	g := runWith(t, twoPools())
+	g := runWith(t, threePools())
 	before := []string{
 		"cluster-vpc-cni", "cluster-kube-proxy", "cluster-eks-pod-identity-agent", "network-s3", "network-routes-a-internet", "network-gpu-a-routes",
 		"cluster-node-role-AmazonEKSWorkerNodePolicy", "cluster-node-role-AmazonEC2ContainerRegistryPullOnly",
@@ -265,11 +230,11 @@ func TestOrder(t *testing.T) {
 		"pool-system":                             before,
 		"pool-efa":                                before,
 		"pool-plain":                              before,
-		"cluster-vpc-cni":                         {"cluster-cni-identity", "cluster-cni-AmazonEKS_CNI_Policy"},
+		"cluster-vpc-cni":                         {"cluster-cni-identity", "cluster-cni-role-AmazonEKS_CNI_Policy"},
 		"cluster-coredns":                         {"pool-system"},
 		"cluster-metrics-server":                  {"pool-system"},
 		"cluster-eks-node-monitoring-agent":       {"pool-system"},
-		"cluster-amazon-cloudwatch-observability": {"pool-system", "cluster-insights-identity", "cluster-insights-CloudWatchAgentServerPolicy"},
+		"cluster-amazon-cloudwatch-observability": {"pool-system", "cluster-insights-identity", "cluster-insights-role-CloudWatchAgentServerPolicy"},
 		"cluster-neuron-device-plugin":            {"cluster-neuron-device-plugin-binding"},
 		"network-nat-a":                           {"network-routes-public-internet"},
 	} {
@@ -282,19 +247,43 @@ func TestOrder(t *testing.T) {
 	}
 	for _, group := range g.of("aws:eks/nodeGroup:NodeGroup") {
 		if !slices.Contains(group.request.GetIgnoreChanges(), "scalingConfig.desiredSize") {
-			t.Errorf("%s takes back what an autoscaler did", group.name)
+			t.Errorf("%s resets the size that an autoscaler has set", group.name)
+		}
+		if group.name != "pool-system" && group.dependsOn("pool-system") {
+			t.Errorf("%s waits for the system pool", group.name)
 		}
 	}
 }
 
-// A pool is its own: adding one registers its parts, and changes no other's.
+// Training waits for what a pod needs, and not for metrics and monitoring.
+func TestTrainingDoesNotWaitForMonitoring(t *testing.T) {
+	g := runWith(t, nil)
+	namespace := g.one(t, "training-namespace")
+	for _, need := range []string{
+		"pool-system", "pool-gpu", "cluster-vpc-cni", "cluster-kube-proxy", "cluster-eks-pod-identity-agent", "cluster-coredns", "cluster-nvidia-device-plugin",
+	} {
+		if !namespace.dependsOn(need) {
+			t.Errorf("training does not wait for %s", need)
+		}
+	}
+	for _, monitoring := range []string{"cluster-metrics-server", "cluster-eks-node-monitoring-agent", "cluster-amazon-cloudwatch-observability"} {
+		g.one(t, monitoring)
+		for _, r := range g.resources {
+			if r.dependsOn(monitoring) {
+				t.Errorf("%s waits for %s", r.name, monitoring)
+			}
+		}
+	}
+}
+
+// Adding a pool registers its parts and changes no others.
 func TestPoolsAreApart(t *testing.T) {
 	with := func(names ...string) *graph {
 		pools := map[string]any{}
 		for _, name := range names {
 			pools[name] = map[string]any{"instanceType": "p5.48xlarge"}
 		}
-		return runWith(t, map[string]any{"cluster.pools": pools})
+		return runWith(t, withPools(pools))
 	}
 	one, two := with("b"), with("a", "b")
 	var added []string
@@ -303,66 +292,49 @@ func TestPoolsAreApart(t *testing.T) {
 		if !ok {
 			added = append(added, name)
 		} else if !before.inputs.DeepEquals(two.resources[name].inputs) {
-			t.Errorf("%s changes when a pool comes", name)
+			t.Errorf("%s changes when a pool is added", name)
 		}
 	}
 	if want := []string{"pool-a", "pool-a-placement", "pool-a-template"}; !slices.Equal(added, want) {
 		t.Errorf("added %v, want %v", added, want)
 	}
 	if len(one.names()) != len(two.names())-len(added) {
-		t.Error("something goes when a pool comes")
+		t.Error("something is removed when a pool is added")
 	}
 }
 
-// Nothing in the cluster may do everything, and every role is for one service.
-func TestClusterRolesAreMinimal(t *testing.T) {
-	g := runShipped(t, "prod")
-	seen := 0
-	for _, r := range append(g.of("aws:iam/role:Role"), g.of("aws:iam/rolePolicy:RolePolicy")...) {
-		if !strings.HasPrefix(r.name, "cluster-") && !strings.HasPrefix(r.name, "network-") {
-			continue
-		}
-		seen++
-		for _, path := range []string{"assumeRolePolicy", "policy"} {
-			document := text(r.inputs, path)
-			if document == "" {
-				continue
-			}
-			if strings.Contains(document, `:*"`) && strings.Contains(document, `"Action":"`) || strings.Contains(document, `"Action":"*"`) || strings.Contains(document, `"AWS":"*"`) {
-				t.Errorf("%s: %s", r.name, document)
-			}
-		}
-	}
-	if seen < 6 {
-		t.Fatalf("%d roles and policies: this test tests little", seen)
-	}
-	for _, attachment := range g.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment") {
-		if name := text(attachment.inputs, "policyArn"); strings.Contains(name, "S3") || strings.HasSuffix(name, "/AdministratorAccess") || strings.Contains(name, "FullAccess") {
-			t.Errorf("%s attaches %s", attachment.name, name)
+// A reservation has no room for new nodes beside the old ones.
+func TestReservedPoolsAreDeletedBeforeReplacement(t *testing.T) {
+	g := runWith(t, withPools(map[string]any{
+		"reserved": map[string]any{"instanceType": "p5.48xlarge", "capacity": "reservation", "reservationId": "cr-0123456789abcdef0"},
+		"shared":   map[string]any{"instanceType": "p5.48xlarge"},
+	}))
+	for name, want := range map[string]bool{"pool-reserved": true, "pool-shared": false, "pool-system": false} {
+		if got := g.one(t, name).request.GetDeleteBeforeReplace(); got != want {
+			t.Errorf("%s is deleted before its replacement: %t", name, got)
 		}
 	}
 }
 
-// With the kubeconfig of a cluster that exists, none of AWS's cluster is made, and
-// its text is a secret.
-func TestGivenCluster(t *testing.T) {
-	given, err := kubeconfig.Cluster{Name: "theirs", Endpoint: "https://theirs.test", CA: "Y2E=", Region: "eu-west-1"}.JSON()
+// Connecting to an existing cluster creates no cluster of AWS, and its kubeconfig is a secret.
+func TestExistingCluster(t *testing.T) {
+	existing, err := kubeconfig.Cluster{Name: "theirs", Endpoint: "https://theirs.test", CA: "Y2E=", Region: "eu-west-1"}.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := runWith(t, map[string]any{
-		"cluster.kubeconfig": given, "cluster.publicCidrs": []any{},
-		"cluster.pools": map[string]any{"theirs": map[string]any{"instanceType": "p5.48xlarge", "labels": map[string]any{"team": "a"}}},
-	})
+	set := withPools(map[string]any{"theirs": map[string]any{"instanceType": "p5.48xlarge", "labels": map[string]any{"team": "a"}}})
+	set["cluster.kubeconfig"], set["cluster.publicCidrs"] = existing, []any{}
+	g := runWith(t, set)
+	g.one(t, "cluster")
 	for _, r := range g.resources {
 		for _, kind := range []string{"aws:ec2/", "aws:eks/", "eks:", "kubernetes:", "aws:cloudwatch/logGroup"} {
 			if strings.HasPrefix(r.kind, kind) && r.parent() != "training" {
-				t.Errorf("made %s %s", r.kind, r.name)
+				t.Errorf("creates %s %s", r.kind, r.name)
 			}
 		}
 	}
 	config := g.one(t, "cluster-kubernetes").inputs["kubeconfig"]
-	if !config.IsSecret() || config.SecretValue().Element.StringValue() != given {
+	if !config.IsSecret() || config.SecretValue().Element.StringValue() != existing {
 		t.Errorf("the provider's kubeconfig is %v", config)
 	}
 }

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"llm-platform/internal/policy"
 )
@@ -90,48 +87,6 @@ func TestGuardrailsAreMadeInTurn(t *testing.T) {
 			t.Errorf("%s attaches %s", a.name, id)
 		}
 	}
-}
-
-// statements is the statements of a policy document in a resource's input, by Sid.
-func statements(t *testing.T, r registered, input string) map[string]policy.Statement {
-	t.Helper()
-	var document struct {
-		Statement []struct {
-			Sid       string
-			Action    any
-			Condition map[string]map[string]any
-			Resource  any
-		}
-	}
-	if err := json.Unmarshal([]byte(r.inputs[resource.PropertyKey(input)].StringValue()), &document); err != nil {
-		t.Fatalf("%s: %v", r.name, err)
-	}
-	values := func(of any) (all policy.Values) {
-		switch of := of.(type) {
-		case string:
-			all = append(all, of)
-		case []any:
-			for _, v := range of {
-				all = append(all, v.(string))
-			}
-		}
-		return all
-	}
-	found := map[string]policy.Statement{}
-	for _, s := range document.Statement {
-		conditions := policy.Conditions{}
-		for operator, keys := range s.Condition {
-			conditions[operator] = map[string]policy.Values{}
-			for key, value := range keys {
-				conditions[operator][key] = values(value)
-			}
-		}
-		found[s.Sid] = policy.Statement{Sid: s.Sid, Action: values(s.Action), Resource: values(s.Resource), Condition: conditions}
-	}
-	if len(found) == 0 {
-		t.Fatalf("%s has no statement", r.name)
-	}
-	return found
 }
 
 // What is sent holds the real training account and is as small as AWS takes it.

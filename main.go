@@ -65,7 +65,7 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("image repository: %w", err)
 	}
-	cluster, err := newCluster(ctx, "cluster", s, cfg.Network, cfg.Cluster, org.Training)
+	cluster, err := newCluster(ctx, "cluster", s, ClusterArgs{Account: org.Training, Network: cfg.Network, Cluster: cfg.Cluster})
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}

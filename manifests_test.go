@@ -19,6 +19,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"llm-platform/internal/accelerator"
+	"llm-platform/internal/nodepool"
 	runs "llm-platform/internal/run"
 	"llm-platform/internal/settings"
 	"llm-platform/internal/stackfile"
@@ -151,7 +152,7 @@ func TestRunName(t *testing.T) {
 		}
 		b := &trainingBuilder{
 			cfg: trainingSettings(t, "p5.48xlarge", nil).Training, scripts: runs.Scripts{{Path: "train.py", Content: "one"}},
-			pool: Pool{Name: "gpu", Type: machine, EFA: machine.EFAInterfaces},
+			pool: nodepool.Facts{Name: "gpu", Type: machine, EFA: machine.EFAInterfaces},
 		}
 		change(b)
 		return b.identity().Name("train")
@@ -222,7 +223,7 @@ func trainingObjects(t *testing.T, instanceType string, set map[string]any) []ma
 		if err != nil {
 			return err
 		}
-		cluster := &Cluster{Provider: provider, Pools: map[string]Pool{"gpu": {
+		cluster := &Cluster{Provider: provider, Pools: map[string]nodepool.Facts{"gpu": {
 			Name: "gpu", Type: machine, EFA: machine.EFAInterfaces,
 			Labels: map[string]string{"llm-platform/pool": "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
 		}}}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"llm-platform/internal/policy"
 )
 
 // sidecars is what every bucket has, in the order in which it is made.
@@ -73,14 +74,14 @@ func TestBucketsArePrivate(t *testing.T) {
 		if got := g.one(t, bucket.name+"-versioning").inputs["versioningConfiguration"].ObjectValue()["status"].StringValue(); got != "Enabled" {
 			t.Errorf("%s: versioning is %s", bucket.name, got)
 		}
-		statements := statementsOf(t, g.one(t, bucket.name+"-policy"))
+		bySid := statements(t, g.one(t, bucket.name+"-policy"), "policy")
 		for _, sid := range []string{"DenyWithoutTLS", "DenyOldTLS", "DenyCallerHeldKeys"} {
-			if statements[sid].Effect != "Deny" {
+			if bySid[sid].Effect != policy.Deny {
 				t.Errorf("%s: policy lacks %s", bucket.name, sid)
 			}
 		}
-		for sid, statement := range statements {
-			if statement.Effect == "Allow" && sid != "AllowLogDelivery" {
+		for sid, statement := range bySid {
+			if statement.Effect == policy.Allow && sid != "AllowLogDelivery" {
 				t.Errorf("%s: policy allows %s", bucket.name, sid)
 			}
 		}
@@ -90,21 +91,6 @@ func TestBucketsArePrivate(t *testing.T) {
 			}
 		}
 	}
-}
-
-type statement struct{ Sid, Effect string }
-
-func statementsOf(t *testing.T, policy registered) map[string]statement {
-	t.Helper()
-	var document struct{ Statement []statement }
-	if err := json.Unmarshal([]byte(policy.inputs["policy"].StringValue()), &document); err != nil {
-		t.Fatal(err)
-	}
-	bySid := map[string]statement{}
-	for _, s := range document.Statement {
-		bySid[s.Sid] = s
-	}
-	return bySid
 }
 
 func TestEncryption(t *testing.T) {
@@ -223,9 +209,9 @@ func TestTransfers(t *testing.T) {
 	if !g.one(t, "storage-transfer-web-from").dependsOn("storage-transfer-policy") {
 		t.Error("a location does not wait for the role's permissions, which DataSync checks")
 	}
-	statements := statementsOf(t, g.one(t, "storage-transfer-policy"))
-	if statements["WriteObjects"].Effect != "Allow" || statements["UseKeys"].Effect != "Allow" {
-		t.Errorf("DataSync may %v", statements)
+	permissions := statements(t, g.one(t, "storage-transfer-policy"), "policy")
+	if permissions["WriteObjects"].Effect != policy.Allow || permissions["UseKeys"].Effect != policy.Allow {
+		t.Errorf("DataSync may %v", permissions)
 	}
 }
 
@@ -250,7 +236,7 @@ func TestNotebook(t *testing.T) {
 	if !strings.Contains(trust, `"aws:SourceAccount":"1000`) {
 		t.Errorf("any account's SageMaker could act as our role: %s", trust)
 	}
-	for sid := range statementsOf(t, g.one(t, "sagemaker-policy")) {
+	for sid := range statements(t, g.one(t, "sagemaker-policy"), "policy") {
 		if sid == "" {
 			t.Error("a statement has no name")
 		}

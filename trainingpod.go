@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/accelerator"
+	"llm-platform/internal/nodepool"
 	runs "llm-platform/internal/run"
 	"llm-platform/internal/settings"
 )
@@ -28,7 +29,7 @@ type trainingBuilder struct {
 	name     string
 	cfg      settings.Training
 	region   string
-	pool     Pool
+	pool     nodepool.Facts
 	store    *Storage
 	branch   *GitBranch
 	scripts  runs.Scripts

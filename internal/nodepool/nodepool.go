@@ -1,63 +1,79 @@
-// Package nodepool decides what EKS and EC2 are told about the nodes of an
-// accelerator pool, as plain values: all that follows from an instance type and a
-// kind of capacity is settled here, where a test takes milliseconds.
+// Package nodepool decides what EKS, EC2 and Kubernetes are told about the nodes of a pool, as plain values:
+// whatever follows from an instance type and a kind of capacity is settled here, where a test takes
+// milliseconds.
 package nodepool
 
 import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"mime/multipart"
 	"net/textproto"
 
 	"gopkg.in/yaml.v3"
 
 	"llm-platform/internal/accelerator"
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/settings"
 )
 
-// Node labels that say what a node has. Device plugins and their tools go by them.
-const (
-	NVIDIALabel = "nvidia.com/gpu.present"
-	NeuronLabel = "aws.amazon.com/neuron.present"
-	EFALabel    = "vpc.amazonaws.com/efa.present"
-)
-
-// Node is what a node group and its launch template say about each node.
+// Node describes the nodes of one pool, for its node group and launch template.
 type Node struct {
-	AMIType        string                  // EKS's, as AL2023_x86_64_NVIDIA
-	CapacityType   string                  // EKS's: ON_DEMAND, SPOT or CAPACITY_BLOCK
+	Facts          // without Type and taint for the system pool
+	InstanceType   string
+	AMIType        string                  // EKS's, for example AL2023_x86_64_NVIDIA
+	CapacityType   string                  // EKS's: ON_DEMAND, SPOT or CAPACITY_BLOCK; empty: EKS's default, ON_DEMAND
 	MarketType     string                  // EC2's: capacity-block, or empty
 	ReservationID  string                  // cr-…, or empty
-	PlacementGroup bool                    // stands in the pool's cluster placement group
-	Interfaces     []accelerator.Interface // with EFA; empty leaves the one interface to EKS
-	VolumeGB       int                     // root volume
-	UserData       string                  // base64; empty where there is nothing to say
-	Labels         map[string]string       // all labels that the node group sets
-	TaintKey       string                  // of its NoSchedule taint
-	TaintValue     string                  //
+	PlacementGroup bool                    // all nodes are in the pool's cluster placement group
+	Interfaces     []accelerator.Interface // with EFA; without, EKS creates the one interface
+	VolumeGB       int                     // size of the root volume
+	VolumeMiBps    int                     // throughput of the root volume; 0: gp3's base, 125
+	UserData       string                  // base64, or empty
 }
 
-// Render decides what the nodes of a checked pool are.
-func Render(name string, pool settings.Pool) (Node, error) {
+const (
+	systemVolumeGB = 50
+
+	// poolMiBps is the throughput of a pool's root volumes, four times gp3's base: a training image of 20 GB
+	// is pulled in a minute. It is the most that gp3's 3000 base IOPS allow, 0.25 MiB/s for each:
+	// https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+	poolMiBps = 500
+)
+
+// DescribeSystem returns the nodes of the pool that runs the cluster's own pods. It has no taint, so that
+// CoreDNS and the add-ons can be scheduled there.
+func DescribeSystem(instanceType string) Node {
+	return Node{
+		Facts: Facts{
+			Name:   settings.SystemPool,
+			Labels: map[string]string{settings.PoolLabel: settings.SystemPool},
+		},
+		InstanceType: instanceType,
+		AMIType:      catalog.StandardAMIType(instanceType),
+		VolumeGB:     systemVolumeGB,
+	}
+}
+
+// Describe returns the nodes of an accelerator pool.
+func Describe(name string, pool settings.Pool) (Node, error) {
 	node := Node{
+		Facts:          NewFacts(name, pool, true),
+		InstanceType:   pool.InstanceType,
 		AMIType:        pool.Type.AMIType(),
-		CapacityType:   "ON_DEMAND", // a reservation is filled with on-demand instances
+		CapacityType:   "ON_DEMAND", // also with a reservation, which on-demand instances fill
 		ReservationID:  pool.ReservationID,
 		PlacementGroup: *pool.PlacementGroup,
 		VolumeGB:       pool.VolumeGB,
-		Labels:         Labels(name, pool),
-		TaintKey:       pool.TaintKey(),
-		TaintValue:     pool.TaintValue(),
+		VolumeMiBps:    poolMiBps,
 	}
 	switch pool.Capacity {
 	case settings.Spot:
-		node.CapacityType = "SPOT" // and no market type: the node group asks for Spot itself
+		node.CapacityType = "SPOT" // without a market type: the node group requests Spot itself
 	case settings.CapacityBlock:
 		node.CapacityType, node.MarketType = "CAPACITY_BLOCK", "capacity-block"
 	}
-	if *pool.EFA {
+	if node.EFA > 0 {
 		node.Interfaces = pool.Type.Interfaces()
 	}
 	if pool.Type.InstanceStoreGB > 0 {
@@ -69,27 +85,8 @@ func Render(name string, pool settings.Pool) (Node, error) {
 	return node, nil
 }
 
-// Labels is the labels of a pool's nodes: which pool, which hardware, and the
-// configuration's own.
-func Labels(name string, pool settings.Pool) map[string]string {
-	labels := maps.Clone(pool.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[settings.PoolLabel] = name
-	if pool.Type.Kind == accelerator.Neuron {
-		labels[NeuronLabel] = "true"
-	} else {
-		labels[NVIDIALabel] = "true"
-	}
-	if *pool.EFA {
-		labels[EFALabel] = "true"
-	}
-	return labels
-}
-
-// raid is the user data that has nodeadm join the local NVMe disks to one volume and
-// keep images and pods' scratch space on it, instead of on the root volume.
+// raid returns the user data that makes nodeadm join the local NVMe disks to one volume, which then holds
+// images and the pods' scratch space in place of the root volume.
 // https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/examples/#configuring-local-disks-with-raid0
 func raid() (string, error) {
 	type config struct {
@@ -103,7 +100,7 @@ func raid() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	const boundary = "NodeConfig" // fixed, so that an unchanged pool is no change
+	const boundary = "NodeConfig" // fixed, because a random one would be a change on every update
 	var message bytes.Buffer
 	fmt.Fprintf(&message, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=%q\r\n\r\n", boundary)
 	parts := multipart.NewWriter(&message)

@@ -18,7 +18,7 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// checked is a pool as the settings hand it over, with what they fill in.
+// checked returns a pool as the settings resolve it.
 func checked(t *testing.T, instanceType, capacity string) settings.Pool {
 	t.Helper()
 	kind, err := accelerator.Lookup(instanceType)
@@ -35,15 +35,15 @@ func checked(t *testing.T, instanceType, capacity string) settings.Pool {
 	return pool
 }
 
-// summary is a node in one line: image, capacity, market, reservation, placement
-// group, interfaces by kind, local disks, and what its labels say that it has.
+// summary returns a node in one line: AMI type, capacity, market, reservation, placement group, interfaces by
+// type, local disks, and the hardware that its labels name.
 func summary(n Node) string {
 	kinds := map[string]int{}
-	for _, each := range n.Interfaces {
-		kinds[each.Type]++
+	for _, networkInterface := range n.Interfaces {
+		kinds[networkInterface.Type]++
 	}
 	has := ""
-	for _, label := range []string{NVIDIALabel, NeuronLabel, EFALabel} {
+	for _, label := range []string{nvidiaLabel, neuronLabel, efaLabel} {
 		if n.Labels[label] == "true" {
 			has += " " + label
 		}
@@ -52,8 +52,7 @@ func summary(n Node) string {
 		n.MarketType, n.ReservationID, n.PlacementGroup, kinds["efa"], kinds["efa-only"], kinds["interface"], n.UserData != "", has)
 }
 
-// What each family's nodes are told, and each kind of capacity's.
-func TestRender(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	const gpu, efa, neuron = " nvidia.com/gpu.present", " vpc.amazonaws.com/efa.present", " aws.amazon.com/neuron.present"
 	const cr = "cr-0123456789abcdef0"
 	for _, c := range []struct{ instanceType, capacity, want string }{
@@ -76,7 +75,7 @@ func TestRender(t *testing.T) {
 		{"trn1.32xlarge", settings.OnDemand, "x86_64_NEURON ON_DEMAND market= reservation= group=true efa=1 efa-only=7 ip=0 raid=true" + neuron + efa},
 		{"trn2.48xlarge", settings.CapacityBlock, "x86_64_NEURON CAPACITY_BLOCK market=capacity-block reservation=" + cr + " group=false efa=1 efa-only=15 ip=0 raid=true" + neuron + efa},
 	} {
-		node, err := Render("gpu", checked(t, c.instanceType, c.capacity))
+		node, err := Describe("gpu", checked(t, c.instanceType, c.capacity))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,14 +85,13 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// Of every type and capacity: the interfaces are the ones that EC2 takes, and taint
-// and labels are the pool's.
-func TestEveryTypeRenders(t *testing.T) {
+// EC2 accepts the interfaces of every type, and taint and labels are the pool's.
+func TestEveryTypeAndCapacity(t *testing.T) {
 	seen := 0
 	for _, instanceType := range accelerator.Known() {
 		for _, capacity := range []string{settings.OnDemand, settings.Spot, settings.Reservation, settings.CapacityBlock} {
 			pool := checked(t, instanceType, capacity)
-			node, err := Render("gpu", pool)
+			node, err := Describe("gpu", pool)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,9 +100,9 @@ func TestEveryTypeRenders(t *testing.T) {
 			if len(node.Interfaces) != 0 && len(node.Interfaces) != pool.Type.NetworkCards {
 				t.Errorf("%s: %d interfaces on %d cards", at, len(node.Interfaces), pool.Type.NetworkCards)
 			}
-			for card, each := range node.Interfaces {
-				if each.NetworkCard != card || (card == 0) != (each.DeviceIndex == 0) && pool.Type.EFAInterfaces == pool.Type.NetworkCards {
-					t.Errorf("%s: card %d has %+v", at, card, each)
+			for card, attached := range node.Interfaces {
+				if attached.NetworkCard != card || (card == 0) != (attached.DeviceIndex == 0) && pool.Type.EFAInterfaces == pool.Type.NetworkCards {
+					t.Errorf("%s: card %d has %+v", at, card, attached)
 				}
 			}
 			if node.TaintKey != pool.Type.ResourceName() || node.TaintValue != "true" {
@@ -119,21 +117,20 @@ func TestEveryTypeRenders(t *testing.T) {
 		}
 	}
 	if seen < 100 {
-		t.Fatalf("only %d nodes rendered: this test tests little", seen)
+		t.Fatalf("only %d nodes described: this test tests little", seen)
 	}
 }
 
-// EFA that is not wanted is not there.
 func TestWithoutEFA(t *testing.T) {
 	pool := checked(t, "p5.48xlarge", settings.OnDemand)
 	no := false
 	pool.EFA, pool.PlacementGroup = &no, &no
 	pool.Labels = map[string]string{"team": "a"}
-	node, err := Render("gpu", pool)
+	node, err := Describe("gpu", pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(node.Interfaces) > 0 || node.Labels[EFALabel] != "" || node.Labels["team"] != "a" {
+	if len(node.Interfaces) > 0 || node.Labels[efaLabel] != "" || node.Labels["team"] != "a" {
 		t.Errorf("%+v", node)
 	}
 	if len(pool.Labels) != 1 {
@@ -141,14 +138,14 @@ func TestWithoutEFA(t *testing.T) {
 	}
 }
 
-// The user data is what nodeadm reads: one MIME part with a NodeConfig, the same
-// each time.
+// nodeadm reads one MIME part with a NodeConfig. Equal pools have equal user data, or every update would
+// replace their nodes.
 func TestUserData(t *testing.T) {
-	node, err := Render("gpu", checked(t, "p5.48xlarge", settings.OnDemand))
+	node, err := Describe("gpu", checked(t, "p5.48xlarge", settings.OnDemand))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Render("other", checked(t, "g5.xlarge", settings.OnDemand))
+	again, err := Describe("other", checked(t, "g5.xlarge", settings.OnDemand))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,6 +188,6 @@ func TestUserData(t *testing.T) {
 		t.Errorf("%+v", config)
 	}
 	if _, err := parts.NextPart(); err != io.EOF {
-		t.Errorf("there is a second part, or no end: %v", err)
+		t.Errorf("a second part, or no end: %v", err)
 	}
 }

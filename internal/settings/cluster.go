@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"llm-platform/internal/accelerator"
-	"llm-platform/internal/cidr"
-	"llm-platform/internal/eksversion"
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/kubeconfig"
+	"llm-platform/internal/subnets"
 )
 
 // Who comes into the cluster, and how far.
@@ -89,10 +89,7 @@ func (c Cluster) PoolNames() []string { return names(c.Pools) }
 // AccessNames is the names of the access entries, sorted.
 func (c Cluster) AccessNames() []string { return names(c.Access) }
 
-const (
-	defaultVolumeGB = 200
-	systemPool      = "system"
-)
+const defaultVolumeGB = 200
 
 var (
 	// 16 characters, so that a node group's name fits into 63 after project and stack.
@@ -143,7 +140,7 @@ func (c *Cluster) checkGiven(f *faults) {
 
 // checkMade checks a cluster that is to be made.
 func (c *Cluster) checkMade(f *faults, o Organization) {
-	if _, err := eksversion.Lookup(c.Version); err != nil {
+	if _, err := catalog.LookupRelease(c.Version); err != nil {
 		f.add("cluster.version", "%s", err)
 	}
 	f.retention("cluster.logDays", c.LogDays)
@@ -219,7 +216,7 @@ func (c *Cluster) checkPool(f *faults, name string, p *Pool, types map[string]ac
 	if !poolName.MatchString(name) {
 		f.add(at, "%q is not a pool's name: 1 to 16 lower-case letters, digits and hyphens, a letter first", name)
 	}
-	if name == systemPool {
+	if name == SystemPool {
 		f.add(at, "is the name of the pool that runs the cluster's own pods: choose another")
 	}
 	t, ok := types[p.InstanceType]
@@ -374,14 +371,14 @@ func (c *Cluster) checkRoom(f *faults, n Network) {
 		return // told already, by network
 	}
 	for i, zone := range n.AcceleratorZones {
-		wanted, room := 0, cidr.GPUNodes(plan.GPU[i])
+		wanted, room := 0, subnets.AcceleratorNodes(plan.Accelerator[i])
 		for _, name := range c.PoolNames() {
 			if pool := c.Pools[name]; slices.Contains(pool.Zones, zone) {
 				wanted += pool.MaxNodes
 			}
 		}
 		if wanted > room {
-			f.add("network.cidr", "%s gives the GPU subnet of %s, %s, addresses for %d nodes, and pools there may grow to %d: give a larger range, another zone first in network.acceleratorZones, or lower maxNodes", n.CIDR, zone, plan.GPU[i], room, wanted)
+			f.add("network.cidr", "%s gives the GPU subnet of %s, %s, addresses for %d nodes, and pools there may grow to %d: give a larger range, another zone first in network.acceleratorZones, or lower maxNodes", n.CIDR, zone, plan.Accelerator[i], room, wanted)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func badClusters() []bad {
 		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: go with a VPC to be made"}},
 		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{"cluster.pools.gpu.zones: us-west-2a has no GPU subnet, only us-west-2b"}},
 		// Control plane.
-		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: "1.33" is not one of 1.35, 1.36`}},
+		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: "1.33" is not supported: must be one of 1.35, 1.36`}},
 		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: "1.36.1"`}},
 		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{"cluster.publicCidrs: 0.0.0.0/0 opens the cluster's API to the whole internet", "cluster.allowPublicAccessFromAnywhere"}},
 		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: is true, but cluster.publicCidrs does not list 0.0.0.0/0"}},

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"llm-platform/internal/cidr"
+	"llm-platform/internal/subnets"
 )
 
 // How private subnets reach the internet.
@@ -41,9 +41,9 @@ func (n Network) PoolZones() []string {
 }
 
 // Plan is the subnets of the VPC to make: public and private ones by index of Zones,
-// GPU ones by index of AcceleratorZones.
-func (n Network) Plan() (cidr.Plan, error) {
-	return cidr.New(n.CIDR, len(n.Zones), len(n.AcceleratorZones))
+// accelerator ones by index of AcceleratorZones.
+func (n Network) Plan() (subnets.Plan, error) {
+	return subnets.New(n.CIDR, len(n.Zones), len(n.AcceleratorZones))
 }
 
 // PrivateCluster is the interface endpoints with which nodes pull from ECR, join
@@ -83,11 +83,11 @@ func (n *Network) check(f *faults, region string) {
 // checkMade checks a VPC that is to be made.
 func (n *Network) checkMade(f *faults) {
 	f.choice("network.nat", n.NAT, SingleNAT, NATPerZone)
-	if len(n.Zones) < 2 || len(n.Zones) > cidr.MaxZones {
-		f.add("network.zones", "%d zones: EKS needs two, and the address plan has room for %d", len(n.Zones), cidr.MaxZones)
+	if len(n.Zones) < 2 || len(n.Zones) > subnets.MaxZones {
+		f.add("network.zones", "%d zones: EKS needs two, and the address plan has room for %d", len(n.Zones), subnets.MaxZones)
 	}
-	if len(n.AcceleratorZones) < 1 || len(n.AcceleratorZones) > cidr.MaxGPUZones {
-		f.add("network.acceleratorZones", "%d zones: accelerator nodes need one, and the address plan has room for %d", len(n.AcceleratorZones), cidr.MaxGPUZones)
+	if len(n.AcceleratorZones) < 1 || len(n.AcceleratorZones) > subnets.MaxAcceleratorZones {
+		f.add("network.acceleratorZones", "%d zones: accelerator nodes need one, and the address plan has room for %d", len(n.AcceleratorZones), subnets.MaxAcceleratorZones)
 	}
 	for _, name := range n.AcceleratorZones {
 		if !slices.Contains(n.Zones, name) {
@@ -95,7 +95,7 @@ func (n *Network) checkMade(f *faults) {
 		}
 	}
 	// Zones have their own faults above; the range is judged by itself.
-	if _, err := cidr.New(n.CIDR, 2, 1); err != nil {
+	if _, err := subnets.New(n.CIDR, 2, 1); err != nil {
 		f.add("network.cidr", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	for i, service := range n.InterfaceEndpoints {

@@ -1,0 +1,51 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/eks"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/settings"
+)
+
+// NewAccess creates the EKS access entries. The role that creates the cluster has access without one.
+// https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
+func NewAccess(ctx *pulumi.Context, place Place, controlPlane ControlPlane, entries map[string]settings.Access) error {
+	for _, entry := range slices.Sorted(maps.Keys(entries)) {
+		if err := newAccessEntry(ctx, place, controlPlane, entry, entries[entry]); err != nil {
+			return fmt.Errorf("%s: %w", entry, err)
+		}
+	}
+	return nil
+}
+
+func newAccessEntry(ctx *pulumi.Context, place Place, controlPlane ControlPlane, entry string, access settings.Access) error {
+	permission := "AmazonEKSClusterAdminPolicy"
+	reach := eks.AccessPolicyAssociationAccessScopeArgs{Type: pulumi.String("cluster")}
+	if access.Role == settings.Scientist {
+		permission = "AmazonEKSEditPolicy"
+		reach = eks.AccessPolicyAssociationAccessScopeArgs{
+			Type:       pulumi.String("namespace"),
+			Namespaces: pulumi.ToStringArray([]string{settings.TrainingNamespace}),
+		}
+	}
+	name := place.Name + "-access-" + entry
+	created, err := eks.NewAccessEntry(ctx, name, &eks.AccessEntryArgs{
+		ClusterName:  controlPlane.Name,
+		PrincipalArn: pulumi.String(access.Principal),
+		Type:         pulumi.String("STANDARD"),
+	}, place.child())
+	if err != nil {
+		return err
+	}
+	_, err = eks.NewAccessPolicyAssociation(ctx, name+"-policy", &eks.AccessPolicyAssociationArgs{
+		ClusterName:  controlPlane.Name,
+		PrincipalArn: created.PrincipalArn,
+		PolicyArn:    pulumi.String("arn:" + place.Partition + ":eks::aws:cluster-access-policy/" + permission),
+		AccessScope:  reach,
+	}, place.child())
+	return err
+}

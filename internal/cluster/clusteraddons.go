@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/catalog"
+)
+
+// NewClusterAddons creates the add-ons that run on nodes; without a node, EKS reports them as degraded until it
+// gives up. It returns those that other pods wait for: CoreDNS. Metrics and monitoring are no condition of a
+// pod, so a fault in them must not hold back a training.
+func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable, containerInsights bool) ([]pulumi.Resource, error) {
+	controlPlane := schedulable.joinable.controlPlane
+	nodes := []pulumi.Resource{schedulable.Nodes}
+	dns, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.CoreDNS, needs: nodes})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.MetricsServer, needs: nodes}); err != nil {
+		return nil, err
+	}
+	// It reports broken GPUs to node repair, so it must run on their nodes. Its DCGM part tolerates no taint by
+	// default, and without it a working GPU counts as broken:
+	// https://github.com/aws/containers-roadmap/issues/2555
+	if _, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.NodeMonitoring, needs: nodes, values: map[string]any{
+		"nodeAgent": map[string]any{"tolerations": tolerateAll()},
+		"dcgmAgent": map[string]any{"tolerations": tolerateAll()},
+	}}); err != nil {
+		return nil, err
+	}
+	if containerInsights {
+		if err := newContainerInsights(ctx, place, schedulable); err != nil {
+			return nil, err
+		}
+	}
+	return []pulumi.Resource{dns}, nil
+}
+
+// newContainerInsights sends metrics and logs of nodes, pods and GPUs to CloudWatch. Application Signals is for
+// web services and stays off.
+func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedulable) error {
+	controlPlane := schedulable.joinable.controlPlane
+	agent, err := NewPodRole(ctx, place.Scope, place.Account, place.Name+"-insights", PodRoleArgs{
+		Cluster:        controlPlane.Name,
+		Namespace:      "amazon-cloudwatch",
+		ServiceAccount: "cloudwatch-agent",
+		Description:    "Assumed by the CloudWatch agent",
+		Managed:        []string{"CloudWatchAgentServerPolicy"},
+		Parent:         place.Parent,
+	})
+	if err != nil {
+		return fmt.Errorf("CloudWatch role: %w", err)
+	}
+	_, err = newAddon(ctx, place, controlPlane, addonArgs{
+		name:  catalog.CloudWatch,
+		needs: append(agent.Ready, schedulable.Nodes),
+		values: map[string]any{
+			"tolerations": tolerateAll(),
+			"manager":     map[string]any{"applicationSignals": map[string]any{"autoMonitor": map[string]any{"monitorAllServices": false}}},
+		},
+	})
+	return err
+}
+
+// tolerateAll returns the toleration of pods that run on every node, whatever its taints.
+func tolerateAll() []map[string]string { return []map[string]string{{"operator": "Exists"}} }

@@ -1,0 +1,26 @@
+package cluster
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/nodepool"
+)
+
+// Schedulable is a cluster with nodes for its own pods.
+type Schedulable struct {
+	Nodes pulumi.Resource // the system pool; pods of the cluster wait for it
+
+	joinable Joinable
+}
+
+// NewSystemPool creates the pool that runs CoreDNS and the other pods of the cluster itself.
+func NewSystemPool(ctx *pulumi.Context, place Place, joinable Joinable, instanceType string, nodes int) (Schedulable, error) {
+	group, err := newNodeGroup(ctx, place, joinable, nodeGroupArgs{
+		node:    nodepool.DescribeSystem(instanceType),
+		subnets: joinable.controlPlane.network.private,
+		minimum: nodes,
+		desired: nodes,
+		maximum: nodes + 1,
+	})
+	return Schedulable{Nodes: group, joinable: joinable}, err
+}

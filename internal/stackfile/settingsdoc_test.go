@@ -95,7 +95,8 @@ func settingsDoc(folder string) (page string, keys int, err error) {
 		if key.Items.Type != "" {
 			key.Type = "list of " + key.Items.Type + "s"
 		}
-		fmt.Fprintf(&out, "| `%s` | %s | `%s` | %s |\n", name, key.Type, value, cell(key.Description))
+		description := strings.Replace(cell(key.Description), " Fields: ", "<br>Fields: ", 1)
+		fmt.Fprintf(&out, "| `%s` | %s | `%s` | %s |\n", name, key.Type, value, description)
 		keys++
 	}
 	return out.String(), keys, nil
@@ -121,7 +122,7 @@ func inline(value yaml.Node) (string, error) {
 func cell(text string) string {
 	spans := strings.Split(strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`), "`")
 	for i := 0; i < len(spans); i += 2 {
-		spans[i] = strings.NewReplacer("<", `\<`, "*", `\*`, "_", `\_`).Replace(spans[i])
+		spans[i] = strings.NewReplacer("<", `\<`, "*", `\*`).Replace(spans[i])
 	}
 	return strings.Join(spans, "`")
 }

@@ -18,7 +18,7 @@ type platformOutputs struct {
 	training  *Training
 }
 
-// export exports the stack outputs, which data scientists and other stacks read. README.md explains each.
+// export exports the stack outputs, which data scientists and other stacks read. docs/outputs.md explains each.
 func export(ctx *pulumi.Context, s scope.Scope, p platformOutputs) {
 	ctx.Export("region", pulumi.String(s.Region))
 	ctx.Export("organizationId", p.org.ID)

@@ -36,7 +36,7 @@ func remedies() []remedy {
 		{[]string{"email_already_exists"},
 			"An account with this e-mail address exists, perhaps created by an interrupted update: set organization.accounts.<name>.id to its id, or change the e-mail address."},
 		{[]string{"alreadyexists", "already exists", "alreadyinuse", "alreadyowned", "resourceinuse", "entityalready", "conflictexception"},
-			"A resource of that name exists, perhaps left by an interrupted update: README.md, \"When an update was interrupted\", says how to import it. Otherwise delete or rename it."},
+			"A resource of that name exists, perhaps left by an interrupted update: docs/troubleshooting.md says how to import it. Otherwise delete or rename it."},
 		// Before the quotas: EC2 answers RequestLimitExceeded to too many requests.
 		{[]string{"requestlimitexceeded", "throttling", "throttled", "rate exceeded", "toomanyrequests", "too many requests", "slowdown", "rate limit", "concurrentmodification"},
 			"Rate limited; retry in a few minutes."},

@@ -1,23 +1,27 @@
 package policy
 
+import "fmt"
+
 // InstanceTrust lets EC2 instances act as a role, by their instance profile.
 func InstanceTrust() Document {
 	return Document{{Effect: Allow, Principal: Service("ec2.amazonaws.com"), Action: []string{"sts:AssumeRole"}}}
 }
 
-// PodTrust lets the pods of one service account act as a role by EKS Pod Identity,
-// in the clusters of one account. EKS tags each session with namespace and service
-// account, so that an association made for others by mistake gets nothing.
+// PodTrust allows the pods of one service account to assume a role by EKS Pod Identity, in one cluster. EKS tags each
+// session with namespace and service account, so that an association created for other pods by mistake gets nothing.
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-func PodTrust(account, namespace, serviceAccount string) Document {
+func PodTrust(partition, region, account, cluster, namespace, serviceAccount string) Document {
 	return Document{{
 		Effect: Allow, Principal: Service("pods.eks.amazonaws.com"),
 		Action: []string{"sts:AssumeRole", "sts:TagSession"},
-		Condition: Conditions{"StringEquals": {
-			"aws:SourceAccount":                         {account},
-			"aws:RequestTag/kubernetes-namespace":       {namespace},
-			"aws:RequestTag/kubernetes-service-account": {serviceAccount},
-		}},
+		Condition: Conditions{
+			"StringEquals": {
+				"aws:SourceAccount":                         {account},
+				"aws:RequestTag/kubernetes-namespace":       {namespace},
+				"aws:RequestTag/kubernetes-service-account": {serviceAccount},
+			},
+			"ArnEquals": {"aws:SourceArn": {fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", partition, region, account, cluster)}},
+		},
 	}}
 }
 

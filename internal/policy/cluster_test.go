@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -55,16 +56,20 @@ func TestTrainingReadsAllAndWritesRuns(t *testing.T) {
 }
 
 func TestPodTrust(t *testing.T) {
-	d := PodTrust("111122223333", "training", "train")
+	d := PodTrust("aws", "us-west-2", "111122223333", "llm-platform-dev", "training", "train")
 	if len(d) != 1 || !slices.Equal(d[0].Principal.Service, []string{"pods.eks.amazonaws.com"}) || !slices.Equal(d[0].Action, []string{"sts:AssumeRole", "sts:TagSession"}) {
 		t.Fatalf("%+v", d)
 	}
-	for key, want := range map[string]string{
-		"aws:SourceAccount": "111122223333", "aws:RequestTag/kubernetes-namespace": "training", "aws:RequestTag/kubernetes-service-account": "train",
-	} {
-		if got := d[0].Condition["StringEquals"][key]; !slices.Equal(got, []string{want}) {
-			t.Errorf("%s is %v, want %s", key, got, want)
-		}
+	want := Conditions{
+		"StringEquals": {
+			"aws:SourceAccount":                         {"111122223333"},
+			"aws:RequestTag/kubernetes-namespace":       {"training"},
+			"aws:RequestTag/kubernetes-service-account": {"train"},
+		},
+		"ArnEquals": {"aws:SourceArn": {"arn:aws:eks:us-west-2:111122223333:cluster/llm-platform-dev"}},
+	}
+	if !reflect.DeepEqual(d[0].Condition, want) {
+		t.Errorf("condition is %v, want %v", d[0].Condition, want)
 	}
 }
 

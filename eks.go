@@ -26,7 +26,7 @@ import (
 // add-ons and identities; or enters the one whose kubeconfig the stack gives.
 func newCluster(ctx *pulumi.Context, name string, cfg settings.Settings, account *Account, store *Storage, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	empty := pulumi.String("").ToStringOutput()
-	cluster := &Cluster{Name: empty, VPCID: empty, TrainingRoleARN: empty, Pools: map[string]Pool{}}
+	cluster := &Cluster{Name: empty, VPCID: empty, Managed: !cfg.Cluster.Given(), Pools: map[string]Pool{}}
 	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, cluster, opts...); err != nil {
 		return nil, err
 	}
@@ -125,7 +125,6 @@ func (b *clusterBuilder) make() error {
 		{"roles", b.roles},
 		{"control plane", b.controlPlane},
 		{"access", b.access},
-		{"training role", b.trainingRole},
 		{"add-ons", b.addonsBeforeNodes},
 		{"system nodes", b.systemNodes},
 		{"add-ons", b.addonsAfterNodes},

@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi-gitlab/sdk/v8/go/gitlab"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	runs "llm-platform/internal/run"
+	"llm-platform/internal/job"
 	"llm-platform/internal/settings"
 )
 
@@ -26,7 +26,7 @@ type GitBranch struct {
 
 // newGitBranch makes a branch and delivers the scripts to it, one file after the
 // other: each is a commit, and two that begin at the same commit collide.
-func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
+func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scripts job.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
 	none := pulumi.String("").ToStringOutput()
 	git := &GitBranch{Name: none, URL: none, Commit: none}
 	if cfg.Git.Provider == settings.NoGit {
@@ -35,8 +35,8 @@ func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scrip
 	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, git, opts...); err != nil {
 		return nil, err
 	}
-	files := append(runs.Scripts{}, scripts...)
-	files = append(files, runs.Script{Path: runs.SumsFile, Content: scripts.Sums()})
+	files := append(job.Scripts{}, scripts...)
+	files = append(files, job.Script{Path: job.SumsFile, Content: scripts.Sums()})
 	deliver := git.toGitHub
 	if cfg.Git.Provider == settings.GitLab {
 		deliver = git.toGitLab
@@ -73,11 +73,11 @@ func (g *GitBranch) fileOptions(branch, provider pulumi.Resource) []pulumi.Resou
 	}
 }
 
-func commitMessage(ctx *pulumi.Context, script runs.Script) pulumi.StringInput {
+func commitMessage(ctx *pulumi.Context, script job.Script) pulumi.StringInput {
 	return pulumi.Sprintf("%s of %s %s", script.Path, ctx.Project(), ctx.Stack())
 }
 
-func (g *GitBranch) toGitHub(ctx *pulumi.Context, name string, cfg settings.Settings, files runs.Scripts) error {
+func (g *GitBranch) toGitHub(ctx *pulumi.Context, name string, cfg settings.Settings, files job.Scripts) error {
 	provider, err := github.NewProvider(ctx, name+"-github", &github.ProviderArgs{
 		Owner:   pulumi.String(cfg.Git.Owner),
 		BaseUrl: optional(cfg.Git.BaseURL),
@@ -141,7 +141,7 @@ func (g *GitBranch) mustBeAbsent(ctx *pulumi.Context, git settings.Git, provider
 	}
 }
 
-func (g *GitBranch) toGitLab(ctx *pulumi.Context, name string, cfg settings.Settings, files runs.Scripts) error {
+func (g *GitBranch) toGitLab(ctx *pulumi.Context, name string, cfg settings.Settings, files job.Scripts) error {
 	project := cfg.Git.Owner + "/" + cfg.Git.Repository
 	provider, err := gitlab.NewProvider(ctx, name+"-gitlab", &gitlab.ProviderArgs{
 		BaseUrl: optional(cfg.Git.BaseURL),

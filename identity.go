@@ -72,7 +72,7 @@ func (b *clusterBuilder) roles() error {
 func (b *clusterBuilder) podRole(thing, description, namespace, serviceAccount string) (*iam.Role, *eks.PodIdentityAssociation, error) {
 	name := b.name + "-" + thing
 	role, err := newRole(b.ctx, name+"-role", description, b.account, func(account string) policy.Document {
-		return policy.PodTrust(account, namespace, serviceAccount)
+		return policy.PodTrust(catalog.Partition(b.cfg.Region), b.cfg.Region, account, b.ctx.Project()+"-"+b.cfg.Stack, namespace, serviceAccount)
 	}, b.parent())
 	if err != nil {
 		return nil, nil, err
@@ -84,27 +84,6 @@ func (b *clusterBuilder) podRole(thing, description, namespace, serviceAccount s
 		RoleArn:        role.Arn,
 	}, b.parent())
 	return role, association, err
-}
-
-// trainingRole gives training pods their data.
-func (b *clusterBuilder) trainingRole() error {
-	role, association, err := b.podRole("training", "What training pods act as", settings.TrainingNamespace, settings.TrainingServiceAccount)
-	if err != nil {
-		return err
-	}
-	document := pulumi.All(
-		b.store.Dataset.ARN, b.store.Checkpoints.ARN, b.store.Artifacts.ARN, b.store.dataKeys(""),
-	).ApplyT(func(args []any) (string, error) {
-		return policy.Training([]string{args[0].(string)}, []string{args[1].(string), args[2].(string)},
-			settings.RunsPrefix, args[3].([]string)).JSON()
-	}).(pulumi.StringOutput)
-	permissions, err := iam.NewRolePolicy(b.ctx, b.name+"-training-policy", &iam.RolePolicyArgs{Role: role.Name, Policy: document}, pulumi.Parent(role))
-	if err != nil {
-		return err
-	}
-	b.cluster.TrainingRoleARN = role.Arn
-	b.ready(association, permissions)
-	return nil
 }
 
 // untaggedDays is how long an image stays that lost its tag. Those with a tag stay

@@ -4,11 +4,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	runs "llm-platform/internal/run"
+	"llm-platform/internal/scope"
 )
 
 func main() { pulumi.Run(platform) }
@@ -20,9 +19,9 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	scripts, err := runs.ReadScripts(os.DirFS("scripts"))
+	scripts, err := readScripts()
 	if err != nil {
-		return fmt.Errorf("folder scripts: %w", err)
+		return err
 	}
 	if err := explainFailures(ctx); err != nil {
 		return fmt.Errorf("error hook: %w", err)
@@ -57,7 +56,9 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	training, err := newTraining(ctx, "training", cfg, cluster, store, branch, scripts)
+	training, err := newTraining(ctx, "training", scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags), TrainingArgs{
+		Settings: cfg.Training, Account: scope.Account(*org.Training), Cluster: cluster, Storage: store, Branch: branch, Scripts: scripts,
+	})
 	if err != nil {
 		return fmt.Errorf("training: %w", err)
 	}
@@ -84,14 +85,12 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("kubeconfig", cluster.Kubeconfig)
 	ctx.Export("acceleratorPools", cluster.poolFacts())
 	ctx.Export("imageRepositoryUrl", cluster.RepositoryURL)
-	ctx.Export("trainingRoleArn", cluster.TrainingRoleARN)
+	ctx.Export("trainingRoleArn", training.RoleARN)
 	ctx.Export("branchName", branch.Name)
 	ctx.Export("branchUrl", branch.URL)
 	ctx.Export("scriptCommit", branch.Commit)
 	ctx.Export("runName", pulumi.String(training.RunName))
-	ctx.Export("jobName", training.JobName)
 	ctx.Export("runCheckpointUrl", training.CheckpointURL)
 	ctx.Export("runArtifactUrl", training.ArtifactURL)
-	ctx.Export("smokeName", training.SmokeName)
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/accelerator"
+	"llm-platform/internal/nodepool"
 )
 
 // Cluster is where training runs: one that we made, or one that was given.
@@ -17,9 +17,9 @@ type Cluster struct {
 	Pools      map[string]Pool      // accelerator pools by name, as configured
 	Ready      []pulumi.Resource    // depend on these before making a training pod: nodes, add-ons, device plugins, Pod Identity
 
-	VPCID           pulumi.StringOutput // empty for a given cluster
-	RepositoryURL   pulumi.StringOutput // where training images are pushed to, without a tag
-	TrainingRoleARN pulumi.StringOutput // what training pods act as; empty for a given cluster, whose owner says
+	VPCID         pulumi.StringOutput // empty for a given cluster
+	RepositoryURL pulumi.StringOutput // where training images are pushed to, without a tag
+	Managed       bool                // false for a given cluster
 }
 
 // poolFacts is what a data scientist asks about the pools.
@@ -40,12 +40,4 @@ func (c *Cluster) poolFacts() pulumi.Map {
 	return facts
 }
 
-// Pool is the plain facts of one accelerator node pool that a pod must know.
-type Pool struct {
-	Name       string
-	Type       accelerator.Type  // the figures of its instance type
-	EFA        int               // EFA interfaces a node has; 0 where the pool does without
-	Labels     map[string]string // select its nodes
-	TaintKey   string            // of the NoSchedule taint on its nodes, as nvidia.com/gpu
-	TaintValue string            // of that taint
-}
+type Pool = nodepool.Facts

@@ -25,7 +25,8 @@ type Storage struct {
 	Checkpoints *Bucket             // what training saves as it runs
 	Artifacts   *Bucket             // finished models
 	KeyARN      pulumi.StringOutput // of the KMS key that encrypts them; empty with AES256
-	Transfers   pulumi.StringMap    // ARN of each DataSync task by name
+	Keys        pulumi.StringArrayOutput
+	Transfers   pulumi.StringMap // ARN of each DataSync task by name
 }
 
 // dataKeys is the KMS keys that one needs to read the source and use the buckets.
@@ -76,6 +77,7 @@ func newStorage(ctx *pulumi.Context, name string, cfg settings.Settings, account
 	if store.Transfers, err = b.transfers(); err != nil {
 		return nil, fmt.Errorf("transfers: %w", err)
 	}
+	store.Keys = store.dataKeys("")
 	return store, ctx.RegisterResourceOutputs(store, pulumi.Map{"bucketName": store.Dataset.Name})
 }
 

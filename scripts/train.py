@@ -60,7 +60,7 @@ try:
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
     from torch.nn.parallel import DistributedDataParallel
 except ImportError as e:
-    stop("configuration", f"the image lacks {e.name or e}: build it from scripts/Dockerfile")
+    stop("configuration", f"the image lacks {e.name or e}: build it from image/Dockerfile")
 
 REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
             "PET_SHUTDOWN_TIMEOUT", "DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI", "RUN_NAME", "AWS_REGION")

@@ -48,8 +48,10 @@ func TestLifeOfTraining(t *testing.T) {
 		}
 		expect(t, "preview of "+what, shown, want...)
 		expect(t, what, up, want...)
-		if got, want := up.Outputs["runCheckpointUrl"].(string), "/runs/"+after+"/"; !strings.HasSuffix(got, want) {
-			t.Errorf("%s: checkpoints go to %s", what, got)
+		for of, bucket := range map[string]string{"runCheckpointUrl": "checkpointUrl", "runArtifactUrl": "artifactUrl"} {
+			if got, want := up.Outputs[of], fmt.Sprintf("%sruns/%s/", up.Outputs[bucket], after); got != want {
+				t.Errorf("%s: output %s is %s, want %s", what, of, got, want)
+			}
 		}
 		return after
 	}

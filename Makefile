@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up tools test lint test-failure test-policy manifests test-cluster test-training e2e
+.PHONY: preview up tools test lint test-failure test-policy test-cluster test-training e2e
 
 # What a `pulumi preview` would show, on the real engine and a simulated cloud.
 preview:
@@ -42,18 +42,13 @@ test/policy/node_modules/.package-lock.json: test/policy/package-lock.json
 	cd test/policy && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
-# What the program registers with Kubernetes, for the two that follow.
-manifests:
-	go test -count=1 -run '^TestManifests$$' . -manifests $(CURDIR)/.build/manifests
+# The training Job on a real Kubernetes control plane. The first build takes a quarter of an hour on two cores.
+test-cluster:
+	cd test/cluster && GOFLAGS=-buildvcs=false go test -count=1 -v -timeout 30m .
 
-# The training Job on a real Kubernetes control plane, as the program registers it. The first build takes a
-# quarter of an hour on two cores.
-test-cluster: manifests
-	cd test/cluster && MANIFESTS=$(CURDIR)/.build/manifests GOFLAGS=-buildvcs=false go test -count=1 -v -timeout 30m .
-
-# The training script, on CPUs and a local S3, started as the program registers the Job. Installs PyTorch, some
-# 3 GB, the first time.
-test-training: manifests
+# The training script on CPUs and a local S3, started as the Job starts it. Installs PyTorch, some 3 GB, the first time.
+test-training:
+	go run ./test/manifests . .build/manifests
 	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh
 
 # The program with real provider plugins against local stand-ins for the clouds; e2e/README.md says what it needs.

@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi-gitlab/sdk/v8/go/gitlab"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	runs "llm-platform/internal/run"
+	"llm-platform/internal/job"
 	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
@@ -25,7 +25,7 @@ type GitBranch struct {
 
 // newGitBranch creates a branch and commits the scripts to it, one file after another: each file is a commit, and
 // concurrent commits on one parent conflict.
-func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Git, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
+func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Git, scripts job.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
 	empty := pulumi.String("").ToStringOutput()
 	component := &GitBranch{Name: empty, URL: empty, Commit: empty}
 	if cfg.Provider == settings.NoGit {
@@ -34,8 +34,8 @@ func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.
 	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, component, opts...); err != nil {
 		return nil, err
 	}
-	files := append(runs.Scripts{}, scripts...)
-	files = append(files, runs.Script{Path: runs.SumsFile, Content: scripts.Sums()})
+	files := append(job.Scripts{}, scripts...)
+	files = append(files, job.Script{Path: job.SumsFile, Content: scripts.Sums()})
 	b := gitBuilder{ctx: ctx, name: name, scope: s, cfg: cfg, component: component}
 	deliver := b.toGitHub
 	if cfg.Provider == settings.GitLab {
@@ -85,11 +85,11 @@ func (b gitBuilder) fileOptions(branch pulumi.Resource, provider pulumi.Provider
 	}
 }
 
-func (b gitBuilder) commitMessage(script runs.Script) pulumi.StringInput {
+func (b gitBuilder) commitMessage(script job.Script) pulumi.StringInput {
 	return pulumi.Sprintf("%s of %s %s", script.Path, b.scope.Project, b.scope.Stack)
 }
 
-func (b gitBuilder) toGitHub(files runs.Scripts) (delivered, error) {
+func (b gitBuilder) toGitHub(files job.Scripts) (delivered, error) {
 	provider, err := github.NewProvider(b.ctx, b.name+"-github", &github.ProviderArgs{
 		Owner:   pulumi.String(b.cfg.Owner),
 		BaseUrl: optional(b.cfg.BaseURL),
@@ -157,7 +157,7 @@ func (b gitBuilder) requireAbsent(provider pulumi.ProviderResource) pulumi.Resou
 	}
 }
 
-func (b gitBuilder) toGitLab(files runs.Scripts) (delivered, error) {
+func (b gitBuilder) toGitLab(files job.Scripts) (delivered, error) {
 	project := b.cfg.Owner + "/" + b.cfg.Repository
 	provider, err := gitlab.NewProvider(b.ctx, b.name+"-gitlab", &gitlab.ProviderArgs{
 		BaseUrl: optional(b.cfg.BaseURL),

@@ -1,19 +1,18 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	runs "llm-platform/internal/run"
+	"llm-platform/internal/job"
 )
 
 // Files are delivered one after the other, each over what may be there, and the list of
 // their sums last: its commit has them all. They go with their branch, which stays if
 // it was there before.
 func TestFilesOfBranch(t *testing.T) {
-	scripts, err := runs.ReadScripts(os.DirFS("scripts"))
+	scripts, err := readScripts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +20,7 @@ func TestFilesOfBranch(t *testing.T) {
 		g := runWith(t, map[string]any{"git.provider": mode})
 		const branch = "git-branch-training/dev"
 		before := branch
-		for _, script := range append(scripts, runs.Script{Path: runs.SumsFile}) {
+		for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
 			file := g.one(t, "git-file-"+script.Path)
 			if !file.dependsOn(before) {
 				t.Errorf("%s: %s does not wait for %s", mode, file.name, before)

@@ -4,11 +4,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	runs "llm-platform/internal/run"
 	"llm-platform/internal/scope"
 )
 
@@ -21,9 +19,9 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	scripts, err := runs.ReadScripts(os.DirFS("scripts"))
+	scripts, err := readScripts()
 	if err != nil {
-		return fmt.Errorf("folder scripts: %w", err)
+		return err
 	}
 	if err := explainFailures(ctx); err != nil {
 		return fmt.Errorf("error hook: %w", err)

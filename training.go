@@ -1,222 +1,216 @@
 package main
 
 import (
+	"embed"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 
-	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	runs "llm-platform/internal/run"
+	"llm-platform/internal/cluster"
+	"llm-platform/internal/job"
+	"llm-platform/internal/kubeobject"
+	"llm-platform/internal/policy"
+	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
 
-// Training is the namespace for training on the cluster, and the run in it.
+// Training is the namespace that runs share, and the run in it. Its Outputs are empty without a run, but for RoleARN.
 type Training struct {
 	pulumi.ResourceState
 
-	RunName       string              // identity of the run; empty if nothing runs
-	JobName       pulumi.StringOutput // of the Kubernetes Job, which is the run's name; empty if nothing runs
-	CheckpointURL pulumi.StringOutput // s3://bucket/runs/<run>/; empty if nothing runs
-	ArtifactURL   pulumi.StringOutput // likewise
-	SmokeName     pulumi.StringOutput // of the smoke Job; empty without one
+	RunName       string              // also of the Kubernetes Job
+	CheckpointURL pulumi.StringOutput // s3://bucket/runs/<run>/
+	ArtifactURL   pulumi.StringOutput // s3://bucket/runs/<run>/
+	RoleARN       pulumi.StringOutput // of the training pods; empty in an existing cluster, where its owner grants permissions
 }
 
-// newTraining makes the namespace and what belongs to it, and starts the run if the
-// stack wants one. It waits for nothing that runs: the Job is there when it is accepted.
-func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluster *Cluster, store *Storage, branch *GitBranch, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*Training, error) {
-	none := pulumi.String("").ToStringOutput()
-	training := &Training{JobName: none, CheckpointURL: none, ArtifactURL: none, SmokeName: none}
-	if err := ctx.RegisterComponentResource("llm:platform:Training", name, training, append(opts, pulumi.Providers(cluster.Provider))...); err != nil {
+// TrainingArgs are what newTraining needs. All are required.
+type TrainingArgs struct {
+	Settings settings.Training
+	Account  scope.Account
+	Cluster  *Cluster
+	Storage  *Storage
+	Branch   *GitBranch
+	Scripts  job.Scripts
+}
+
+// newTraining creates the namespace with what runs share in it, and starts the run if the stack has one. It waits
+// until Kubernetes has accepted the Job, not until a pod runs.
+func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingArgs, opts ...pulumi.ResourceOption) (*Training, error) {
+	empty := pulumi.String("").ToStringOutput()
+	component := &Training{CheckpointURL: empty, ArtifactURL: empty, RoleARN: empty}
+	options := append(opts, pulumi.Providers(args.Account.Provider, args.Cluster.Provider))
+	if err := ctx.RegisterComponentResource("llm:platform:Training", name, component, options...); err != nil {
 		return nil, err
 	}
-	pool, ok := cluster.Pools[cfg.Training.Pool]
-	if !ok && (cfg.Training.Enabled || cfg.Training.Smoke) {
-		return nil, fmt.Errorf("training.pool: the cluster has no pool %q, but %s", cfg.Training.Pool, strings.Join(slices.Sorted(maps.Keys(cluster.Pools)), ", "))
+	var runs []job.Run
+	if args.Settings.Enabled {
+		pool, ok := args.Cluster.Pools[args.Settings.Pool]
+		if !ok {
+			return nil, fmt.Errorf("training.pool: the cluster has no pool %q, only %s",
+				args.Settings.Pool, strings.Join(slices.Sorted(maps.Keys(args.Cluster.Pools)), ", "))
+		}
+		runs = append(runs, job.New(args.Settings, s.Region, pool, args.Scripts))
 	}
-	t := &trainingBuilder{ctx: ctx, name: name, cfg: cfg.Training, region: cfg.Region, pool: pool, store: store, branch: branch, scripts: scripts, training: training}
-	t.ready = cluster.Ready
-	if err := t.namespace(); err != nil {
+	b := trainingBuilder{ctx: ctx, name: name, scope: s, args: args, component: component}
+	ready := args.Cluster.Ready
+	if args.Cluster.Managed {
+		role, err := b.role()
+		if err != nil {
+			return nil, fmt.Errorf("role: %w", err)
+		}
+		component.RoleARN = role.Arn
+		ready = append(slices.Clip(ready), role.Ready...)
+	}
+	ready, err := b.namespace(runs, ready)
+	if err != nil {
 		return nil, fmt.Errorf("namespace: %w", err)
 	}
-	if cfg.Training.Enabled {
-		if err := t.run(); err != nil {
-			return nil, fmt.Errorf("run: %w", err)
+	for _, run := range runs {
+		if err := b.run(run, ready); err != nil {
+			return nil, fmt.Errorf("run %s: %w", run.Name(), err)
 		}
+		component.RunName = run.Name()
+		component.CheckpointURL = in(args.Storage.Checkpoints, run.OutputURI)
+		component.ArtifactURL = in(args.Storage.Artifacts, run.OutputURI)
 	}
-	if cfg.Training.Smoke {
-		if err := t.smoke(); err != nil {
-			return nil, fmt.Errorf("smoke: %w", err)
-		}
-	}
-	return training, ctx.RegisterResourceOutputs(training, pulumi.Map{"jobName": training.JobName})
+	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"runName": pulumi.String(component.RunName)})
 }
 
-// job is the run itself: as many pods as nodes, numbered from 0, which find each
-// other by name. A pod that ends in failure is replaced by one of the same number,
-// until its retries are used up or its exit code says that trying again cannot help;
-// then all of them end. Drained and lost nodes do not count.
-//
-// The run's identity is in Pulumi's name too. So an up leaves a run that has started
-// alone, whatever the platform has learnt since (ignored changes would be kept from the
-// next run as well, were it the same resource), and another run is another Job: preview
-// shows one more and one less. For the moment that both are there, the quota and one
-// pod per node keep them from sharing or doubling accelerators; the new pods start as
-// the old ones, checkpoint saved, let go.
-//
-// It is neither protected nor kept on destroy: what it has learnt is in the
-// checkpoints, and a Job that nobody knows of would hold what costs most.
-func (t *trainingBuilder) job(after ...pulumi.Resource) (*batchv1.Job, error) {
-	container := corev1.ContainerArgs{
-		Name:            pulumi.String("train"),
-		Image:           pulumi.String(t.cfg.Image),
-		Command:         pulumi.ToStringArray(t.cfg.Command),
-		Args:            pulumi.ToStringArray(t.cfg.Args),
-		WorkingDir:      pulumi.String(scriptsPath),
-		Env:             t.environment(),
-		Resources:       t.wholeNode(),
-		SecurityContext: unprivileged(),
-		VolumeMounts:    mounts(),
-	}
-	return batchv1.NewJob(t.ctx, t.name+"-job-"+t.runName, &batchv1.JobArgs{
-		Metadata: &metav1.ObjectMetaArgs{
-			Name:        pulumi.String(t.runName),
-			Namespace:   pulumi.String(settings.TrainingNamespace),
-			Labels:      t.jobLabels(),
-			Annotations: unawaited(),
-		},
-		Spec: &batchv1.JobSpecArgs{
-			CompletionMode:        pulumi.String("Indexed"),
-			Completions:           pulumi.Int(t.cfg.Nodes),
-			Parallelism:           pulumi.Int(t.cfg.Nodes),
-			BackoffLimitPerIndex:  pulumi.Int(t.cfg.Retries),
-			MaxFailedIndexes:      pulumi.Int(0),           // without one of them the others wait for ever
-			PodReplacementPolicy:  pulumi.String("Failed"), // never two pods of one number
-			PodFailurePolicy:      failurePolicy(),
-			ActiveDeadlineSeconds: t.deadline(),
-			// No ttlSecondsAfterFinished: a Job that is gone would be run again by the next up.
-			Template: &corev1.PodTemplateSpecArgs{
-				Metadata: &metav1.ObjectMetaArgs{Labels: t.labels(), Annotations: undisturbed()},
-				Spec: &corev1.PodSpecArgs{
-					RestartPolicy:                 pulumi.String("Never"), // so that the Job, not the node, decides
-					Subdomain:                     pulumi.String(t.runName),
-					ServiceAccountName:            pulumi.String(settings.TrainingServiceAccount),
-					AutomountServiceAccountToken:  pulumi.Bool(false), // Pod Identity brings a token of its own
-					EnableServiceLinks:            pulumi.Bool(false),
-					TerminationGracePeriodSeconds: pulumi.Int(t.cfg.GraceSeconds),
-					SecurityContext:               nobody(),
-					NodeSelector:                  pulumi.ToStringMap(t.pool.Labels),
-					Tolerations:                   t.tolerations(),
-					Affinity:                      onePerNode(),
-					InitContainers:                t.checkEFA(),
-					Containers:                    corev1.ContainerArray{container},
-					Volumes:                       t.volumes(),
-				},
-			},
-		},
-	}, pulumi.Parent(t.training), pulumi.DependsOn(append(after, t.ready...)), pulumi.IgnoreChanges(started()))
+type trainingBuilder struct {
+	ctx       *pulumi.Context
+	name      string
+	scope     scope.Scope
+	args      TrainingArgs
+	component pulumi.Resource
 }
 
-// started is what of a Job is decided when it starts. That leaves the deadline and the
-// labels, which Kubernetes lets change, and is Kueue's to say in suspend.
+// role creates the role of the training pods, which gives them their data.
+func (b trainingBuilder) role() (scope.Role, error) {
+	store := b.args.Storage
+	permissions := pulumi.All(store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN, store.Keys).ApplyT(func(known []any) (string, error) {
+		read, write := []string{known[0].(string)}, []string{known[1].(string), known[2].(string)}
+		return policy.Training(read, write, settings.RunsPrefix, known[3].([]string)).JSON()
+	}).(pulumi.StringOutput)
+	return cluster.NewPodRole(b.ctx, b.scope, b.args.Account, b.name, cluster.PodRoleArgs{
+		Cluster:        b.args.Cluster.Name,
+		Namespace:      settings.TrainingNamespace,
+		ServiceAccount: settings.TrainingServiceAccount,
+		Description:    "Assumed by the training pods",
+		Permissions:    permissions,
+		Parent:         b.component,
+	})
+}
+
+// namespace creates the namespace with its service account, quota and secrets, and returns what a pod needs before it
+// starts. On destroy the namespace is deleted before the nodes and the role, and waits for its last pod, so that a run
+// has the time and the permissions to save a checkpoint.
+func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]pulumi.Resource, error) {
+	namespace, err := kubeobject.New(b.ctx, b.name+"-namespace", job.Namespace(b.args.Settings.GraceSeconds), nil,
+		pulumi.Parent(b.component), pulumi.DependsOn(ready))
+	if err != nil {
+		return nil, err
+	}
+	inNamespace := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn([]pulumi.Resource{namespace}))
+	account, err := kubeobject.New(b.ctx, b.name+"-account", job.ServiceAccount(), nil, inNamespace)
+	if err != nil {
+		return nil, fmt.Errorf("service account: %w", err)
+	}
+	ready = append(slices.Clip(ready), account)
+	if quota := job.Quota(b.args.Cluster.Pools, runs...); quota != nil {
+		registered, err := kubeobject.New(b.ctx, b.name+"-quota", quota, nil, inNamespace)
+		if err != nil {
+			return nil, fmt.Errorf("quota: %w", err)
+		}
+		ready = append(ready, registered)
+	}
+	if len(b.args.Settings.Secrets) > 0 {
+		values := map[string]string{}
+		for name, value := range b.args.Settings.Secrets {
+			values[name] = value.Reveal()
+		}
+		secret, err := kubeobject.New(b.ctx, b.name+"-secret", job.Secret(values), nil, inNamespace)
+		if err != nil {
+			return nil, fmt.Errorf("secret: %w", err)
+		}
+		ready = append(ready, secret)
+	}
+	return ready, nil
+}
+
+// run starts a run. The logical names of its objects contain the run's name: an update leaves a run that has started
+// alone, whatever the platform has learned since, and any other run is another Job, which a preview shows as one Job
+// created and one deleted. While both exist, the quota and one pod per node keep them from sharing accelerators; the
+// new pods start as the old ones, with their checkpoints saved, end.
 //
-// Of the template it is the spec alone: an update takes ignored fields over from the
-// cluster, and the provider then trips over labels with a hyphen that Kubernetes adds to
-// the template (https://github.com/pulumi/pulumi-kubernetes/issues/3376). It would
-// replace the Job, and end the run, with the second deadline or commit that it is given.
-func started() []string {
+// The Job is neither protected nor retained: what it has learned is in the checkpoints, and a forgotten Job would
+// occupy the most expensive nodes.
+func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) error {
+	name, commit := run.Name(), b.args.Branch.Commit
+	options := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn(ready))
+	// What a run has started with stays, even if its scripts are found in another commit later: somebody else may have
+	// written to the branch. Other content is another run.
+	configMap, err := kubeobject.New(b.ctx, b.name+"-scripts-"+name, run.ConfigMap(), pulumi.Map{"data": pulumi.Map{
+		job.DatasetURI:    in(b.args.Storage.Dataset, run.DatasetURI),
+		job.CheckpointURI: in(b.args.Storage.Checkpoints, run.OutputURI),
+		job.ArtifactURI:   in(b.args.Storage.Artifacts, run.OutputURI),
+		job.ResumeFromURI: in(b.args.Storage.Checkpoints, run.ResumeURI),
+		job.ScriptCommit:  commit,
+	}}, options, pulumi.IgnoreChanges([]string{"data"}))
+	if err != nil {
+		return fmt.Errorf("scripts: %w", err)
+	}
+	service, err := kubeobject.New(b.ctx, b.name+"-service-"+name, run.Service(), nil, options)
+	if err != nil {
+		return fmt.Errorf("service: %w", err)
+	}
+	_, err = kubeobject.New(b.ctx, b.name+"-job-"+name, run.Job(), pulumi.Map{
+		"metadata": pulumi.Map{"labels": pulumi.Map{job.CommitLabel: commit}},
+	}, options, pulumi.DependsOn([]pulumi.Resource{configMap, service}), pulumi.IgnoreChanges(startedFields()))
+	if err != nil {
+		return fmt.Errorf("job: %w", err)
+	}
+	return nil
+}
+
+// startedFields lists the Job fields that are frozen once a run has started. Not listed: the deadline and the labels,
+// which Kubernetes lets us update. `suspend` belongs to a queueing system such as Kueue.
+//
+// Of the template it lists only the spec: an update copies ignored fields from the cluster, and the provider fails on
+// the template's labels with a hyphen, which Kubernetes adds
+// (https://github.com/pulumi/pulumi-kubernetes/issues/3376). It would replace the Job, and end the run, with the
+// second change of deadline or commit.
+func startedFields() []string {
 	return []string{
 		"spec.completionMode", "spec.completions", "spec.parallelism", "spec.backoffLimitPerIndex", "spec.maxFailedIndexes",
 		"spec.podReplacementPolicy", "spec.podFailurePolicy", "spec.template.spec", "spec.suspend",
 	}
 }
 
-// environment is what each rank is told. torchrun takes its arguments from the PET_
-// variables, by the contract of Kubeflow's Trainer
-// (https://github.com/kubeflow/trainer/blob/master/pkg/constants/constants.go).
-func (t *trainingBuilder) environment() corev1.EnvVarArray {
-	env := corev1.EnvVarArray{
-		set("PET_NNODES", t.cfg.Nodes),
-		set("PET_NPROC_PER_NODE", t.pool.Type.Processes),
-		corev1.EnvVarArgs{Name: pulumi.String("PET_NODE_RANK"), ValueFrom: field("metadata.annotations['batch.kubernetes.io/job-completion-index']")},
-		set("PET_MASTER_ADDR", fmt.Sprintf("%s-0.%s", t.runName, t.runName)),
-		set("PET_MASTER_PORT", runs.MasterPort),
-		set("PET_MAX_RESTARTS", 0),                         // a rank that failed leaves its pod, so that the Job counts it
-		set("PET_SHUTDOWN_TIMEOUT", t.cfg.GraceSeconds-15), // seconds to save, and some to end in
-		set("RUN_NAME", t.runName),
-		set("AWS_REGION", t.region),
-		set("AWS_DEFAULT_REGION", t.region), // boto3 reads no other
-		corev1.EnvVarArgs{Name: pulumi.String("SCRIPT_COMMIT"), ValueFrom: &corev1.EnvVarSourceArgs{
-			ConfigMapKeyRef: &corev1.ConfigMapKeySelectorArgs{Name: pulumi.String(t.runName), Key: pulumi.String(commitKey)},
-		}},
-		setTo("DATASET_URI", pulumi.Sprintf("s3://%s/%s", t.store.Dataset.Name, t.cfg.DatasetPrefix)),
-		setTo("CHECKPOINT_URI", t.training.CheckpointURL),
-		setTo("ARTIFACT_URI", t.training.ArtifactURL),
-		setTo("RESUME_FROM_URI", t.resumeFrom()),
-		set("HOME", homePath), // the user has none in the image
-		set("USER", "training"),
-	}
-	for _, name := range t.cfg.SecretNames() {
-		env = append(env, corev1.EnvVarArgs{Name: pulumi.String(name), ValueFrom: &corev1.EnvVarSourceArgs{
-			SecretKeyRef: &corev1.SecretKeySelectorArgs{Name: pulumi.String(secretName), Key: pulumi.String(name)},
-		}})
-	}
-	for _, name := range t.cfg.EnvironmentNames() {
-		env = append(env, set(name, t.cfg.Environment[name]))
-	}
-	for _, fact := range runs.Network(t.pool.Type, t.pool.EFA) {
-		if _, overridden := t.cfg.Environment[fact.Name]; !overridden {
-			env = append(env, set(fact.Name, fact.Value))
-		}
-	}
-	return env
+// in returns the URI of a place in a bucket.
+func in(bucket *Bucket, uri func(bucket string) string) pulumi.StringOutput {
+	return bucket.Name.ApplyT(uri).(pulumi.StringOutput)
 }
 
-// identity is what the run's name stands for.
-func (t *trainingBuilder) identity() runs.Identity {
-	return runs.Identity{
-		Image: t.cfg.Image, Command: t.cfg.Command, Args: t.cfg.Args,
-		Environment: t.cfg.Environment, Secrets: t.cfg.SecretNames(),
-		Nodes: t.cfg.Nodes, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, EFA: t.pool.EFA,
-		Dataset: t.cfg.DatasetPrefix, ResumeFrom: t.cfg.ResumeFrom,
-		Retries: t.cfg.Retries, GraceSeconds: t.cfg.GraceSeconds, Queue: t.cfg.Queue,
-		Scripts: t.scripts.Digest(), Counter: t.cfg.RunNumber,
-	}
-}
+// scriptFiles is the folder of the scripts. all: also embeds names that start with an underscore, for example
+// __init__.py; job.ReadScripts skips hidden files.
+//
+//go:embed all:scripts
+var scriptFiles embed.FS
 
-// resumeFrom is where the earlier run keeps its checkpoints, or nothing.
-func (t *trainingBuilder) resumeFrom() pulumi.StringInput {
-	if t.cfg.ResumeFrom == "" {
-		return pulumi.String("")
+// readScripts returns the scripts that are built into the program.
+func readScripts() (job.Scripts, error) {
+	folder, err := fs.Sub(scriptFiles, "scripts")
+	if err != nil {
+		return nil, err
 	}
-	return runURL(t.store.Checkpoints, t.cfg.ResumeFrom)
-}
-
-// runURL is where a run writes in a bucket.
-func runURL(bucket *Bucket, runName string) pulumi.StringOutput {
-	return pulumi.Sprintf("s3://%s/%s%s/", bucket.Name, settings.RunsPrefix, runName)
-}
-
-// jobLabels are those of the Job. The commit may be found again under another hash
-// when somebody else wrote to the branch; labels are changed in place, the run goes on.
-func (t *trainingBuilder) jobLabels() pulumi.StringMap {
-	labels := t.labels()
-	labels["llm-platform/script-commit"] = t.branch.Commit
-	if t.cfg.Queue != "" {
-		labels["kueue.x-k8s.io/queue-name"] = pulumi.String(t.cfg.Queue)
+	scripts, err := job.ReadScripts(folder)
+	if err != nil {
+		return nil, fmt.Errorf("folder scripts: %w", err)
 	}
-	return labels
-}
-
-// labels are those of all that belongs to the run.
-func (t *trainingBuilder) labels() pulumi.StringMap {
-	return pulumi.StringMap{
-		"app.kubernetes.io/name":       pulumi.String(trainingLabel),
-		"app.kubernetes.io/instance":   pulumi.String(t.runName),
-		"app.kubernetes.io/managed-by": pulumi.String("pulumi"),
-	}
+	return scripts, nil
 }

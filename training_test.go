@@ -6,76 +6,137 @@ import (
 	"testing"
 )
 
-// A pod that starts finds its rights, its limits, its scripts and the others' names; what
-// has started is left as it is.
+// theJob returns the only training Job, and the name of its run.
+func theJob(t *testing.T, g *graph) (job registered, runName string) {
+	t.Helper()
+	jobs := g.of("kubernetes:batch/v1:Job")
+	if len(jobs) != 1 {
+		t.Fatalf("%d Jobs, want 1", len(jobs))
+	}
+	runName, ok := strings.CutPrefix(jobs[0].name, "training-job-")
+	if !ok || text(jobs[0].inputs, "metadata.name") != runName {
+		t.Fatalf("%s registers the Job %q", jobs[0].name, text(jobs[0].inputs, "metadata.name"))
+	}
+	return jobs[0], runName
+}
+
+// When a pod starts, its permissions, quota, secrets, scripts and peers' names exist, and what it needs of the cluster.
+// On destroy, the namespace with its pods is deleted before all of them.
 func TestOrderOfRun(t *testing.T) {
 	g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}})
-	jobs := 0
-	for _, job := range g.of("kubernetes:batch/v1:Job") {
-		if !strings.HasPrefix(job.name, "training-job-") {
-			continue
-		}
-		jobs++
-		run := strings.TrimPrefix(job.name, "training-job-")
-		for _, need := range []string{
-			"training-account", "training-quota", "training-secret", "training-scripts-" + run, "training-service-" + run,
-			"pool-gpu", "cluster-coredns", "cluster-nvidia-device-plugin",
-		} {
-			if !job.dependsOn(need) {
-				t.Errorf("%s does not wait for %s", job.name, need)
-			}
-		}
-		for _, path := range []string{"spec.template.spec", "spec.podFailurePolicy", "spec.parallelism", "spec.suspend"} {
-			if !slices.Contains(job.request.GetIgnoreChanges(), path) {
-				t.Errorf("%s: an up changes %s of what has started", job.name, path)
-			}
-		}
-		if slices.Contains(job.request.GetIgnoreChanges(), "spec.template") {
-			t.Errorf("%s: ignores the template's labels, for which the provider replaces it with a second update (see started)", job.name)
-		}
-		if !slices.Contains(g.one(t, "training-scripts-"+run).request.GetIgnoreChanges(), "data") {
-			t.Errorf("an up changes the scripts of %s", job.name)
+	job, runName := theJob(t, g)
+	needs := []string{"pool-gpu", "cluster-coredns", "cluster-nvidia-device-plugin", "training-role-policy", "training-identity"}
+	for _, need := range needs {
+		if !g.one(t, "training-namespace").dependsOn(need) {
+			t.Errorf("the namespace does not depend on %s: on destroy, pods would lose it while they save a checkpoint", need)
 		}
 	}
-	if jobs != 1 {
-		t.Fatalf("%d training Jobs; this test tests nothing", jobs)
+	needs = append(needs, "training-account", "training-quota", "training-secret", "training-scripts-"+runName, "training-service-"+runName)
+	for _, need := range needs {
+		if !job.dependsOn(need) {
+			t.Errorf("%s does not depend on %s", job.name, need)
+		}
+	}
+	for _, object := range []string{"training-account", "training-quota", "training-secret"} {
+		if !g.one(t, object).dependsOn("training-namespace") {
+			t.Errorf("%s does not depend on the namespace", object)
+		}
+	}
+}
+
+// An update leaves a run that has started as it is.
+func TestStartedRunIsFrozen(t *testing.T) {
+	g := runWith(t, nil)
+	job, runName := theJob(t, g)
+	for _, path := range []string{"spec.template.spec", "spec.podFailurePolicy", "spec.parallelism", "spec.suspend"} {
+		if !slices.Contains(job.request.GetIgnoreChanges(), path) {
+			t.Errorf("%s: an update changes %s", job.name, path)
+		}
+	}
+	if slices.Contains(job.request.GetIgnoreChanges(), "spec.template") {
+		t.Errorf("%s ignores the template's labels, for which the provider replaces it at the second update (see startedFields)", job.name)
+	}
+	if !slices.Contains(g.one(t, "training-scripts-"+runName).request.GetIgnoreChanges(), "data") {
+		t.Errorf("an update changes the scripts of %s", job.name)
+	}
+	for _, object := range []registered{job, g.one(t, "training-service-"+runName)} {
+		if got := text(object.inputs, `metadata.annotations["pulumi.com/skipAwait"]`); got != "true" {
+			t.Errorf("%s: the update waits for it", object.name)
+		}
+	}
+}
+
+// A preview shows the whole spec of the Job: nothing in it depends on another resource. What does is in the run's
+// ConfigMap, and the commit's label.
+func TestJobIsKnownInPreview(t *testing.T) {
+	g := runWith(t, map[string]any{"training.datasetPrefix": "wiki/", "training.resumeFrom": "train-0123456789"})
+	job, runName := theJob(t, g)
+	dependencies := job.request.GetPropertyDependencies()
+	if urns := dependencies["spec"].GetUrns(); len(urns) > 0 {
+		t.Errorf("the Job's spec depends on %v", urns)
+	}
+	if len(dependencies["metadata"].GetUrns()) == 0 {
+		t.Error("the Job's labels depend on nothing: the test does not see dependencies")
+	}
+	scripts := g.one(t, "training-scripts-"+runName).inputs
+	for key, want := range map[string]string{
+		"DATASET_URI":     "s3://storage-dataset/wiki/",
+		"CHECKPOINT_URI":  "s3://storage-checkpoints/runs/" + runName + "/",
+		"ARTIFACT_URI":    "s3://storage-artifacts/runs/" + runName + "/",
+		"RESUME_FROM_URI": "s3://storage-checkpoints/runs/train-0123456789/",
+	} {
+		if got := text(scripts, "data."+key); got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+	if !strings.Contains(text(scripts, `data["train.py"]`), "DATASET_URI") {
+		t.Error("train.py is not the shipped one")
+	}
+}
+
+// The pods of a cluster that the stack creates have a role that only they can assume; those of an existing cluster
+// have what its owner grants.
+func TestTrainingRole(t *testing.T) {
+	g := runWith(t, nil)
+	trust := statements(t, g.one(t, "training-role"), "assumeRolePolicy")
+	if len(trust) != 1 {
+		t.Fatalf("%d statements of trust", len(trust))
+	}
+	for _, statement := range trust {
+		conditions := statement.Condition
+		if got := conditions["ArnEquals"]["aws:SourceArn"]; !strings.HasSuffix(strings.Join(got, " "), ":cluster/"+controlPlane) {
+			t.Errorf("trust names the cluster %q", got)
+		}
+	}
+	if got := text(g.one(t, "training-identity").inputs, "roleArn"); got != "arn:aws:test:::training-role" {
+		t.Errorf("the service account is associated with %q", got)
+	}
+	g = runWith(t, map[string]any{
+		"cluster.kubeconfig": "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}]}",
+		"cluster.pools.gpu":  map[string]any{"instanceType": "p5.48xlarge"}, "cluster.publicCidrs": []any{},
+	})
+	if job, _ := theJob(t, g); job.dependsOn("training-identity") || len(g.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")) > 0 {
+		t.Error("a cluster that the stack does not create gets a Pod Identity association")
+	}
+	if _, exists := g.resources["training-role"]; exists {
+		t.Error("a role is created for a cluster that the stack does not create")
 	}
 }
 
 // What is secret in the settings is secret in the state.
 func TestSecretsStaySecret(t *testing.T) {
-	for mode, provider := range map[string]string{"github": "git-github", "gitlab": "git-gitlab"} {
-		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.provider": mode, "git.token": "not a token"})
+	for git, provider := range map[string]string{"github": "git-github", "gitlab": "git-gitlab"} {
+		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.provider": git, "git.token": "not a token"})
 		if token := g.one(t, provider).inputs["token"]; !token.IsSecret() {
-			t.Errorf("%s: the token is %v", mode, token)
+			t.Errorf("%s: the token is %v", git, token)
 		}
-		values := g.one(t, "training-secret").inputs["stringData"]
-		if !values.IsSecret() && !values.ObjectValue()["HF_TOKEN"].IsSecret() {
-			t.Errorf("training's secrets are %v", values)
+		secret := g.one(t, "training-secret")
+		values := secret.inputs["stringData"]
+		if !values.IsSecret() || values.SecretValue().Element.Mappable().(map[string]any)["HF_TOKEN"] != "hf-not-a-token" {
+			t.Errorf("the training's secrets are %v", values)
 		}
-	}
-}
-
-// The namespace takes what the run needs, or what the settings say.
-func TestQuota(t *testing.T) {
-	for want, set := range map[string]map[string]any{
-		"16":  {"nodes": 2},
-		"17":  {"nodes": 2, "smoke": true},
-		"200": {"nodes": 2, "maxAccelerators": 200},
-	} {
-		seen := 0
-		for _, object := range trainingObjects(t, "p5.48xlarge", set) {
-			if object["kind"] != "ResourceQuota" {
-				continue
-			}
-			seen++
-			hard := object["spec"].(map[string]any)["hard"].(map[string]any)
-			if len(hard) != 1 || hard["requests.nvidia.com/gpu"] != want {
-				t.Errorf("%v: the quota is %v, want %s", set, hard, want)
-			}
-		}
-		if seen != 1 {
-			t.Errorf("%v: %d quotas", set, seen)
+		if outputs := secret.request.GetAdditionalSecretOutputs(); !slices.Contains(outputs, "data") || !slices.Contains(outputs, "stringData") {
+			t.Errorf("the Secret's secret outputs are %v", outputs)
 		}
 	}
 }

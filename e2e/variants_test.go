@@ -13,7 +13,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"llm-platform/internal/run"
+	"llm-platform/internal/job"
 	"llm-platform/internal/simcloud"
 	"llm-platform/internal/stackfile"
 )
@@ -235,12 +235,12 @@ func anotherRun() []string {
 // and learns the commit by which its scripts are found now.
 func anotherBranch(t *testing.T, before, after string) []string {
 	const branch, file = "github:index/branch:Branch git-branch-", "github:index/repositoryFile:RepositoryFile git-file-"
-	scripts, err := run.ReadScripts(os.DirFS(root + "/scripts"))
+	scripts, err := job.ReadScripts(os.DirFS(root + "/scripts"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []string{"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before}
-	for _, script := range append(scripts, run.Script{Path: run.SumsFile}) {
+	for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
 		all = append(all, "create-replacement "+file+script.Path, "replace "+file+script.Path, "delete-replaced "+file+script.Path)
 	}
 	return all

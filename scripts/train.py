@@ -1,14 +1,14 @@
-"""Trains a small GPT on bytes, data parallel, and survives being stopped.
+"""Trains a small GPT on bytes, data parallel, and resumes from checkpoints after it was stopped.
 
-Start it as `python train.py [options]`, once on every node. It checks what it was given, starts one process per
-GPU through torchrun, and ends with one of EXIT_CODES. The environment is its only interface:
+Run `python train.py [options]` once on every node. It checks options and environment, starts one process per GPU through
+torchrun, and ends with one of EXIT_CODES. The environment is its only interface:
 
   PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT, PET_SHUTDOWN_TIMEOUT
-                   torchrun's own: this node among the others, and the seconds to save in after SIGTERM
+                   torchrun's: this node, the others, and the seconds in which to save after SIGTERM
   DATASET_URI      s3://bucket/prefix: every object under it is training data
   CHECKPOINT_URI   s3://bucket/runs/<run>/: this run's checkpoints
   ARTIFACT_URI     s3://bucket/runs/<run>/: the finished model
-  RESUME_FROM_URI  s3://bucket/runs/<earlier>/: an earlier run to go on from, or ""
+  RESUME_FROM_URI  s3://bucket/runs/<earlier>/: an earlier run to start from, or ""
   RUN_NAME, SCRIPT_COMMIT, AWS_REGION
 
 To train something else, change GPT, Windows and train.
@@ -27,8 +27,8 @@ import signal
 import sys
 import time
 
-# How the container ends. Trying again cannot mend a configuration, dataset or checkpoint error: the Job fails
-# at once. It tries again after every other code.
+# Exit codes of the container. Another try cannot fix a configuration, dataset or checkpoint error: the Job fails at
+# once. It retries after every other code but 0.
 EXIT_CODES = {"done": 0, "configuration": 10, "dataset": 11, "checkpoint": 12, "terminated": 143}
 
 
@@ -38,7 +38,7 @@ def say(line):
 
 
 def stop(kind, message):
-    """Ends the process with the exit code of its kind, and rank 0 says why in one line."""
+    """Ends the process with the exit code of a kind. Rank 0 prints the reason in one line."""
     if os.environ.get("RANK", "0") == "0":
         say(f"{kind}: {message}")
     sys.exit(EXIT_CODES[kind])
@@ -60,7 +60,7 @@ try:
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
     from torch.nn.parallel import DistributedDataParallel
 except ImportError as e:
-    stop("configuration", f"the image lacks {e.name or e}: build it from scripts/Dockerfile")
+    stop("configuration", f"the image lacks {e.name or e}: build it from image/Dockerfile")
 
 REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
             "PET_SHUTDOWN_TIMEOUT", "DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI", "RUN_NAME", "AWS_REGION")
@@ -75,7 +75,7 @@ def options():
         return int(text)
 
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.error = functools.partial(stop, "configuration")  # argparse's own code, 2, is one that the Job tries again
+    p.error = functools.partial(stop, "configuration")  # the Job would retry after argparse's own code, 2
     p.add_argument("--layers", type=positive, default=4)
     p.add_argument("--heads", type=positive, default=4)
     p.add_argument("--width", type=positive, default=256)
@@ -98,7 +98,7 @@ def options():
 
 
 def world_size(env):
-    """How many processes there must be. Finds what is missing or wrong before any of them waits for another."""
+    """Returns the number of processes. Stops if something is missing or wrong, before any process waits for another."""
     if missing := [name for name in REQUIRED if not env.get(name)]:
         stop("configuration", f"not set in the environment: {', '.join(missing)}")
     nodes, processes = int(env["PET_NNODES"]), int(env["PET_NPROC_PER_NODE"])
@@ -112,17 +112,17 @@ def world_size(env):
 
 
 def launch(env, args):
-    """Runs torchrun in this process and returns why its processes failed. The command torchrun says 1 to everything."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES["terminated"]))  # until torchrun sets its own
-    dataset(env, args, world_size(env))  # what one process can find out, many need not fail for
+    """Runs torchrun in this process and returns its exit code. (The command torchrun ends with 1 after every failure.)"""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES["terminated"]))  # until torchrun sets its handler
+    dataset(env, args, world_size(env))  # fail in one process rather than in many
     starting_point(env, args)
-    env.setdefault("PET_RDZV_CONF", "timeout=1800")  # seconds for all nodes to come up; a GPU node may take its time
+    env.setdefault("PET_RDZV_CONF", "timeout=1800")  # s for all nodes to start; a GPU node can take long
     try:
         torchrun.run(torchrun.parse_args(sys.argv))
     except ChildFailedError as e:
         codes = [failure.exitcode for failure in e.failures.values()]
-        code = next((c for c in codes if c in EXIT_CODES.values()), codes[0])  # a reason goes before its consequences
-        return 128 - code if code < 0 else code  # a signal, as a shell tells it
+        code = next((c for c in codes if c in EXIT_CODES.values()), codes[0])  # prefer a reason to its consequences
+        return 128 - code if code < 0 else code  # a signal, as a shell reports it
     except SignalException as e:
         return 128 + e.sigval
     return EXIT_CODES["done"]
@@ -130,26 +130,26 @@ def launch(env, args):
 
 # --- S3
 def at(uri):
-    """The object at a URI, s3://bucket/key."""
+    """Returns the object at a URI, s3://bucket/key."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return S3.Object(bucket, key)
 
 
 def under(uri):
-    """All objects under a URI, and how much of their keys the URI is."""
+    """Returns all objects under a URI, and the length of the part of their keys that belongs to the URI."""
     folder = at(uri.rstrip("/") + "/")
     return folder.Bucket().objects.filter(Prefix=folder.key), len(folder.key)
 
 
 def listing(uri):
-    """Name below the URI, size and ETag of every object there, sorted by name."""
+    """Returns name (relative to the URI), size and ETag of every object there, sorted by name."""
     objects, cut = under(uri)
     return sorted((o.key[cut:], o.size, o.e_tag) for o in objects)
 
 
 # --- data
 def dataset(env, args, world):
-    """The listing of the dataset, if it can feed every process."""
+    """Returns the listing of the dataset. Stops if it is too small for the number of processes."""
     uri = env["DATASET_URI"]
     found = listing(uri)
     if not found:
@@ -162,10 +162,10 @@ def dataset(env, args, world):
 
 
 class Windows:
-    """This process's part of the dataset: a run of windows that no other process sees.
+    """This process's part of the dataset: consecutive windows that no other process reads.
 
-    The objects, in order of their names, are one long row of bytes, cut into windows of --context bytes (and
-    one more, the last target). Each process keeps its part in memory: the dataset's size / processes.
+    The objects, in the order of their names, form one sequence of bytes, which is cut into windows of --context bytes
+    (and one more, the last target). Each process keeps its part in memory: the dataset's size / processes.
     """
 
     def __init__(self, uri, objects, rank, world, args):
@@ -183,7 +183,7 @@ class Windows:
         self.bytes = torch.frombuffer(part, dtype=torch.uint8)
 
     def numbers(self, turn):
-        """The windows of the turn-th batch: every epoch goes through all of them in an order of its own."""
+        """Returns the windows of the turn-th batch. Every epoch reads all of them, in another order."""
         epoch, place = divmod(turn, self.count // self.args.batch)
         if epoch != self.epoch:
             generator = torch.Generator().manual_seed(hash((self.args.seed, epoch, self.rank)))
@@ -230,18 +230,18 @@ class GPT(nn.Module):
 
 
 def shape(args):
-    """What a checkpoint's model must have in common with this one."""
+    """Returns what a checkpoint's model must have in common with this one."""
     return {name: getattr(args, name) for name in ("layers", "heads", "width", "context")}
 
 
-# --- checkpoints: each a folder under CHECKPOINT_URI, as step-00000100
+# --- checkpoints: folders under CHECKPOINT_URI, for example step-00000100
 class State:
-    """All that a checkpoint holds."""
+    """Everything that a checkpoint contains."""
 
     def __init__(self, model, optimizer, scheduler, rank):
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         self.step = 0
-        self.turn = 0  # batches taken from the data since its order last began
+        self.turn = 0  # batches read since the order of the data last started
         self.random = {f"random_cpu_{rank}": torch}  # this process's generators, by name in a checkpoint
         if torch.cuda.is_available():
             self.random[f"random_cuda_{rank}"] = torch.cuda
@@ -253,7 +253,7 @@ class State:
                 "step": self.step, "turn": self.turn, **random}
 
     def load(self, uri, region, exact):
-        """Goes on at the exact batch, or, where that would mean another one, with the data anew."""
+        """Restores a checkpoint: at the exact batch, or else at the start of the data."""
         state = self.collect(exact)
         dcp.load(state, storage_reader=S3StorageReader(region, uri))
         parts.set_state_dict(self.model, self.optimizer, model_state_dict=state["model"],
@@ -265,7 +265,7 @@ class State:
 
 
 def checkpoints(uri):
-    """Folder -> sizes of the objects by name, of every checkpoint under the URI, complete or not."""
+    """Returns folder -> object sizes by name of every checkpoint under the URI, complete or not."""
     found = collections.defaultdict(dict)
     for path, size, _ in listing(uri):
         folder, _, name = path.partition("/")
@@ -274,7 +274,7 @@ def checkpoints(uri):
 
 
 def newest_complete(uri):
-    """Marker and URI of the newest checkpoint that has a marker and all that it names, or None."""
+    """Returns marker and URI of the newest checkpoint that has a marker and every object it lists, or None."""
     for folder, objects in sorted(checkpoints(uri).items(), reverse=True):
         there = f"{uri.rstrip('/')}/{folder}"
         if MARKER in objects:
@@ -286,7 +286,7 @@ def newest_complete(uri):
 
 
 def starting_point(env, args):
-    """Where to go on from: this run's newest checkpoint, else the earlier run's; None to begin."""
+    """Returns the checkpoint to start from: this run's newest, else the earlier run's, else None."""
     found = newest_complete(env["CHECKPOINT_URI"])
     if not found and (uri := env.get("RESUME_FROM_URI")):
         found = newest_complete(uri)
@@ -300,7 +300,7 @@ def starting_point(env, args):
 
 
 def remove(uri):
-    """Deletes a checkpoint, or what there is of one."""
+    """Deletes a checkpoint, complete or not."""
     at(f"{uri}/{MARKER}").delete()
     under(uri)[0].delete()
 
@@ -309,7 +309,7 @@ def save(env, state, about, keep):
     """Saves a checkpoint, marks it as complete and prunes older ones. Every process calls it at the same step."""
     began, uri, folder = time.monotonic(), env["CHECKPOINT_URI"].rstrip("/"), f"step-{state.step:08d}"
     if dist.get_rank() == 0:
-        remove(f"{uri}/{folder}")  # what an attempt that was cut short has left
+        remove(f"{uri}/{folder}")  # left by an interrupted attempt
     dcp.save(state.collect(), storage_writer=S3StorageWriter(env["AWS_REGION"], f"{uri}/{folder}"))
     if dist.get_rank() == 0:  # dcp.save returns here when all processes have written
         objects = {name: size for name, size, _ in listing(f"{uri}/{folder}")}
@@ -325,7 +325,7 @@ def save(env, state, about, keep):
 
 
 def publish(env, state, about):
-    """Writes the finished model, whole, to the artifacts; model.json comes last."""
+    """Writes the finished, unsharded model to ARTIFACT_URI; model.json comes last."""
     whole = parts.StateDictOptions(full_state_dict=True, cpu_offload=True)
     weights, uri = parts.get_model_state_dict(state.model, options=whole), env["ARTIFACT_URI"].rstrip("/")
     if dist.get_rank() == 0:
@@ -338,7 +338,7 @@ def publish(env, state, about):
 
 # --- training
 def parallel(model, args, device, half):
-    """The model over all processes: copied (DDP) or sharded (FSDP2)."""
+    """Returns the model distributed over all processes: replicated (DDP) or sharded (FSDP2)."""
     if not args.fsdp:
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if half else MixedPrecisionPolicy()
@@ -348,8 +348,8 @@ def parallel(model, args, device, half):
 
 
 def train(env, args):
-    """One process of the run; torchrun has told it its RANK, LOCAL_RANK and WORLD_SIZE."""
-    told = torch.zeros(1)  # to stop; on the CPU, so that to ask for it does not wait for the GPU
+    """Runs one process of the training. torchrun sets RANK, LOCAL_RANK and WORLD_SIZE."""
+    told = torch.zeros(1)  # 1: SIGTERM received; on the CPU, so that reading it does not wait for the GPU
     signal.signal(signal.SIGTERM, lambda *_: told.fill_(1))
     world, gpu = world_size(env), torch.cuda.is_available()
     device = torch.device("cuda", int(env["LOCAL_RANK"])) if gpu else torch.device("cpu")
@@ -358,7 +358,7 @@ def train(env, args):
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=10))
     rank = dist.get_rank()
     looked = [dataset(env, args, world), starting_point(env, args)] if rank == 0 else [None, None]
-    dist.broadcast_object_list(looked)  # all go by one look at S3, not each by its own
+    dist.broadcast_object_list(looked)  # all processes use one listing of S3
     objects, found = looked
     windows = Windows(env["DATASET_URI"], objects, rank, world, args)
 
@@ -371,17 +371,17 @@ def train(env, args):
     # A warm-up, then a cosine down to a tenth.
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(
         (step + 1) / args.warmup, 0.55 + 0.45 * math.cos(math.pi * min(step / args.steps, 1))))
-    # One pass for nothing: DDP arranges its buckets anew after the first, and in another arrangement sums differ
-    # in their last bit. Without it a run that was resumed would end with other weights than one that was not.
+    # An unused pass: DDP rearranges its buckets after the first one, and then sums differ in the last bit. Without it, a
+    # resumed run would end with other weights than an uninterrupted one.
     model(torch.zeros(1, args.context, dtype=torch.long, device=device)).sum().backward()
     optimizer.zero_grad()
-    torch.manual_seed(args.seed + rank)  # another dropout in every process
+    torch.manual_seed(args.seed + rank)  # different dropout in every process
 
     if rank == 0:
         say(f"run={env['RUN_NAME']} commit={env.get('SCRIPT_COMMIT', '')} processes={world} device={device.type} "
             f"dtype={'bf16' if half else 'fp32'} parallel={'fsdp' if args.fsdp else 'ddp'} parameters={parameters}")
     state = State(model, optimizer, scheduler, rank)
-    # The layout stands for all that decides which data comes when.
+    # The layout identifies everything that decides the order of the data.
     layout = hashlib.sha256(repr((objects, world, args.batch, args.context, args.seed)).encode()).hexdigest()
     about = {"run": env["RUN_NAME"], "commit": env.get("SCRIPT_COMMIT", ""), "model": shape(args), "layout": layout}
     if found:
@@ -409,14 +409,14 @@ def train(env, args):
         if state.step % args.log_every == 0 or state.step == args.steps:
             mean = loss.detach().clone()
             dist.all_reduce(mean)
-            mean = mean.item() / world  # waits for the GPU: before the clock is read
+            mean = mean.item() / world  # waits for the GPU before the clock is read
             now, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
             peak = torch.cuda.max_memory_allocated() if gpu else memory
             if rank == 0:
                 say(f"step={state.step} loss={mean:.4f} tokens_per_second={seen / (now - began):.0f} "
                     f"peak_memory_mib={peak >> 20}")
             began, seen = now, 0
-        # One process told to stop stops all: a checkpoint takes everyone, at the same step.
+        # SIGTERM to one process stops all: a checkpoint needs every process at the same step.
         anyone = told.clone()
         dist.all_reduce(anyone, dist.ReduceOp.MAX)
         if state.step % args.save_every == 0 or state.step == args.steps or anyone:

@@ -27,8 +27,8 @@ func TestLifeOfTraining(t *testing.T) {
 	}
 	up := localtest.Run(t, w, "up")
 	first, _ := up.Outputs["runName"].(string)
-	if job := jobOf("up"); job.ID != "training/"+first || up.Outputs["runName"] != first {
-		t.Errorf("run %s is the Job %s, and the output jobName is %v", first, job.ID, up.Outputs["runName"])
+	if job := jobOf("up"); job.ID != "training/"+first {
+		t.Errorf("run %s is the Job %s", first, job.ID)
 	}
 	expect(t, "a second up", localtest.Run(t, w, "up"))
 	expect(t, "refresh", localtest.Run(t, w, "refresh"))
@@ -48,23 +48,22 @@ func TestLifeOfTraining(t *testing.T) {
 		}
 		expect(t, "preview of "+what, shown, want...)
 		expect(t, what, up, want...)
-		if got, want := up.Outputs["runCheckpointUrl"].(string), "/runs/"+after+"/"; !strings.HasSuffix(got, want) {
-			t.Errorf("%s: checkpoints go to %s", what, got)
+		for of, bucket := range map[string]string{"runCheckpointUrl": "checkpointUrl", "runArtifactUrl": "artifactUrl"} {
+			if got, want := up.Outputs[of], fmt.Sprintf("%sruns/%s/", up.Outputs[bucket], after); got != want {
+				t.Errorf("%s: output %s is %s, want %s", what, of, got, want)
+			}
 		}
 		return after
 	}
 	set(t, w, "training.args", []any{"--steps=50"})
 	second := edit("another argument", first)
 	set(t, w, "training.resumeFrom", first)
-	set(t, w, "training.queue", "research")
-	third := edit("resuming an earlier run in a queue", second)
+	third := edit("resuming an earlier run", second)
 	job := jobOf("resume")
 	checkpoints := up.Outputs["checkpointUrl"].(string) + "runs/" + first + "/"
-	if got := variable(job, "RESUME_FROM_URI"); got != checkpoints {
-		t.Errorf("resumes from %q, want %q", got, checkpoints)
-	}
-	if metadata := job.Inputs["metadata"].(map[string]any); metadata["labels"].(map[string]any)["kueue.x-k8s.io/queue-name"] != "research" {
-		t.Errorf("labels of a queued Job are %v", metadata["labels"])
+	scripts := named(cloud, "kubernetes:core/v1:ConfigMap", "training-scripts-"+third)
+	if len(scripts) != 1 || scripts[0].Inputs["data"].(map[string]any)["RESUME_FROM_URI"] != checkpoints {
+		t.Errorf("%d ConfigMaps, which do not resume from %q", len(scripts), checkpoints)
 	}
 	if _, suspended := job.Inputs["spec"].(map[string]any)["suspend"]; suspended {
 		t.Error("suspend is set, which is for Kueue to say")
@@ -75,12 +74,6 @@ func TestLifeOfTraining(t *testing.T) {
 	expect(t, "a deadline", localtest.Run(t, w, "up"), "update kubernetes:batch/v1:Job training-job-"+third)
 	set(t, w, "cluster.pools.gpu.labels", map[string]any{"team": "research"})
 	expect(t, "what the platform learns of its nodes", localtest.Run(t, w, "up"))
-	set(t, w, "training.smoke", true)
-	withSmoke := localtest.Run(t, w, "up")
-	smoke, _ := withSmoke.Outputs["smokeName"].(string)
-	expect(t, "smoke", withSmoke, "create kubernetes:batch/v1:Job training-"+smoke, "update kubernetes:core/v1:ResourceQuota training-quota")
-	set(t, w, "training.smoke", false)
-	expect(t, "no smoke", localtest.Run(t, w, "up"), "delete kubernetes:batch/v1:Job training-"+smoke, "update kubernetes:core/v1:ResourceQuota training-quota")
 
 	// A secret is named in the run, and its value is not: a renewed one starts nothing.
 	secret(t, w, "training.secrets.HF_TOKEN", "hf-first")
@@ -99,7 +92,7 @@ func TestLifeOfTraining(t *testing.T) {
 	set(t, w, "training.enabled", false)
 	ended := localtest.Run(t, w, "up")
 	expect(t, "no training", ended, append(runObjects("delete", fourth), "update kubernetes:core/v1:ResourceQuota training-quota")...)
-	for _, output := range []string{"runName", "jobName", "runCheckpointUrl", "runArtifactUrl", "smokeName"} {
+	for _, output := range []string{"runName", "runCheckpointUrl", "runArtifactUrl"} {
 		if ended.Outputs[output] != "" {
 			t.Errorf("output %s is %v while nothing runs", output, ended.Outputs[output])
 		}

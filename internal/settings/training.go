@@ -96,7 +96,7 @@ func (t *Training) checkContainer(f *faults) {
 	if t.Image != "" {
 		checkImage(f, "training.image", t.Image)
 	} else if t.Enabled || t.Smoke {
-		f.add("training.image", "is missing: an up with training.enabled false and training.smoke false makes the repository (output imageRepositoryUrl); push there what scripts/Dockerfile builds, and name it by its digest")
+		f.add("training.image", "is missing: an up with training.enabled false and training.smoke false makes the repository (output imageRepositoryUrl); push there what image/Dockerfile builds, and name it by its digest")
 	}
 	if len(t.Command) == 0 {
 		f.add("training.command", "is empty: the program that starts the training, as [python, train.py]")

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// keys are the files that a control plane needs to know itself and its administrator by.
+// keys are the certificates and keys of a control plane and its administrator.
 type keys struct {
 	caCert, servingCert, servingKey      string
 	serviceAccountKey, serviceAccountPub string

@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// machine is what a node offers; figures from EC2's type tables.
+// machine is the capacity of a node. The figures are from EC2's type tables.
 type machine struct{ cpu, memory, gpu, efa string }
 
 var machines = map[string]machine{
@@ -31,8 +31,7 @@ var machines = map[string]machine{
 	"p5en.48xlarge": {"192", "1900Gi", "8", "16"},
 }
 
-// addNodes makes fake nodes of one type, as the program's GPU pool labels and taints
-// them, and removes them after the test.
+// addNodes creates fake nodes of one type, with the labels and the taint of a GPU pool, and deletes them after the test.
 func addNodes(t *testing.T, instanceType string, count int) {
 	t.Helper()
 	ctx := context.Background()
@@ -56,7 +55,7 @@ func addNodes(t *testing.T, instanceType string, count int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes := plane.client.CoreV1().Nodes()
+	nodes := shared.client.CoreV1().Nodes()
 	forEach(t, count, func(i int) error {
 		name := fmt.Sprintf("%s-%d", pool, i)
 		node := &corev1.Node{
@@ -66,7 +65,7 @@ func addNodes(t *testing.T, instanceType string, count int) {
 		if _, err := nodes.Create(ctx, node, metav1.CreateOptions{}); err != nil {
 			return err
 		}
-		// A patch, since the node controllers write to a new node at the same time.
+		// A patch, because the node controllers write to a new node at the same time.
 		_, err := nodes.Patch(ctx, name, types.StrategicMergePatchType, status, metav1.PatchOptions{}, "status")
 		return err
 	})
@@ -91,7 +90,7 @@ func addNodes(t *testing.T, instanceType string, count int) {
 	})
 }
 
-// forEach calls do for 0 to count-1, sixteen at a time.
+// forEach calls do with 0 to count-1, in sixteen goroutines.
 func forEach(t *testing.T, count int, do func(i int) error) {
 	t.Helper()
 	var next atomic.Int64
@@ -115,12 +114,12 @@ func forEach(t *testing.T, count int, do func(i int) error) {
 	}
 }
 
-// actAsKubelets starts every pod that is bound to a node, which then runs and is not
-// ready, as a rank that looks for rank 0; and ends every pod that is deleted, as one
-// that saves a checkpoint on SIGTERM. Ends of their own are the tests' to give.
+// actAsKubelets starts every pod that is bound to a node: it is then running and not ready, like a rank that looks for
+// rank 0. It ends every pod that is deleted, like a rank that saves a checkpoint on SIGTERM. Any other end is up to the
+// tests.
 //
-// It watches, as kubelets do: to list a thousand pods again and again would take the
-// processors from the control plane whose speed TestThousandRanks measures.
+// It watches, as kubelets do: listing a thousand pods repeatedly would slow down the control plane whose speed
+// TestThousandRanks measures.
 func (p *controlPlane) actAsKubelets() error {
 	bound := func(options *metav1.ListOptions) { options.FieldSelector = "spec.nodeName!=" }
 	factory := informers.NewSharedInformerFactoryWithOptions(p.client, 0, informers.WithTweakListOptions(bound))
@@ -155,7 +154,7 @@ func (p *controlPlane) actAsKubelets() error {
 	return nil
 }
 
-// attend does what is due of one pod, if anything is.
+// attend starts or ends a pod, if it is due.
 func (p *controlPlane) attend(name cache.ObjectName, addresses *atomic.Int64) error {
 	pod, err := p.bound.Pods(name.Namespace).Get(name.Name)
 	switch {
@@ -180,7 +179,7 @@ func (p *controlPlane) run(ctx context.Context, pod *corev1.Pod, address string)
 	return err
 }
 
-// terminate ends a deleted pod as a kubelet does: its containers first, then the pod.
+// terminate ends a deleted pod as a kubelet does: first its containers, then the pod.
 func (p *controlPlane) terminate(ctx context.Context, pod *corev1.Pod) error {
 	if pod.Status.Phase == corev1.PodPending || pod.Status.Phase == corev1.PodRunning {
 		if err := p.finish(ctx, pod.Namespace, pod.Name, 143, false); err != nil {
@@ -191,7 +190,7 @@ func (p *controlPlane) terminate(ctx context.Context, pod *corev1.Pod) error {
 	return p.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 }
 
-// finish ends a pod's containers, or its init containers, with a code.
+// finish ends a pod's containers, or its init containers, with an exit code.
 func (p *controlPlane) finish(ctx context.Context, namespace, name string, code int32, initial bool) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		pod, err := p.client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})

@@ -1,7 +1,5 @@
-// Package cluster tries the training Job on a real Kubernetes control plane: API
-// server, controller manager, scheduler and etcd of the Kubernetes modules. Machines
-// and kubelets are fakes. What it submits is what the program registers, as
-// `make test-cluster` has the program's own TestManifests write it.
+// Package cluster tests the training Job on a real Kubernetes control plane: API server, controller manager, scheduler
+// and etcd of the Kubernetes modules. Nodes and kubelets are fakes. It submits what package job renders.
 package cluster
 
 import (
@@ -32,8 +30,8 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
-// components are each this binary run again under the component's name: they share
-// package-level state, so one process cannot hold two of them.
+// components are run as this binary under the component's name: they share package-level state, so a process cannot
+// contain two of them.
 var components = map[string]func() *cobra.Command{
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllers.NewControllerManagerCommand,
@@ -55,10 +53,6 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) int {
-	if os.Getenv("MANIFESTS") == "" {
-		fmt.Fprintln(os.Stderr, "MANIFESTS: set it to the folder that TestManifests of the program wrote to, or use `make test-cluster`")
-		return 1
-	}
 	dir, err := os.MkdirTemp("", "control-plane-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -66,7 +60,7 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	began := time.Now()
-	if plane, err = start(dir); err != nil {
+	if shared, err = start(dir); err != nil {
 		fmt.Fprintf(os.Stderr, "control plane: %v (logs in %s)\n", err, dir)
 		return 1
 	}
@@ -74,25 +68,25 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// plane is the control plane that all tests share, one after the other.
-var plane *controlPlane
+// shared is the control plane of all tests, which run one after the other.
+var shared *controlPlane
 
 type controlPlane struct {
 	client   kubernetes.Interface
 	dynamic  dynamic.Interface
 	mapper   *restmapper.DeferredDiscoveryRESTMapper
-	bound    corelisters.PodLister // what the kubelets see: pods that are bound to a node
+	bound    corelisters.PodLister // pods that are bound to a node, as the kubelets see them
 	warnings *warnings
 }
 
-// warnings are those that the API server answered with.
+// warnings collects the warnings of the API server.
 type warnings struct {
 	mu   sync.Mutex
 	list []string
 }
 
 func (w *warnings) HandleWarningHeader(_ int, _, text string) {
-	// Kubernetes 1.34 says so of every headless Service, once it has filled in its own default.
+	// Kubernetes 1.34 warns about every headless Service, because of its own default.
 	if text == "spec.SessionAffinity is ignored for headless services" {
 		return
 	}
@@ -101,7 +95,7 @@ func (w *warnings) HandleWarningHeader(_ int, _, text string) {
 	w.list = append(w.list, text)
 }
 
-// take empties the list.
+// take returns the warnings and empties the list.
 func (w *warnings) take() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,8 +134,8 @@ func start(dir string) (*controlPlane, error) {
 	if err := p.connect(kubeconfig); err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
-	// The nodes have no heartbeat, so nobody may miss it. The components' own limits of requests (by default 20
-	// and 50 a second) are lifted, or a thousand pods would wait for nothing else, whoever makes them.
+	// The nodes have no heartbeat, so its absence must not count. The components' request limits (by default 20 and 50
+	// per second) are raised: otherwise a thousand pods would wait for nothing else.
 	err = launch(dir, "kube-controller-manager",
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--use-service-account-credentials=false",
 		"--service-account-private-key-file="+keys.serviceAccountKey, "--root-ca-file="+keys.caCert,
@@ -161,7 +155,7 @@ func start(dir string) (*controlPlane, error) {
 	return p, nil
 }
 
-// launch starts a component, which ends with this process.
+// launch starts a component that ends with this process.
 func launch(dir, component string, args ...string) error {
 	log, err := os.Create(filepath.Join(dir, component+".log"))
 	if err != nil {
@@ -180,7 +174,7 @@ func (p *controlPlane) connect(kubeconfig string) error {
 	}
 	config.QPS, config.Burst = 1000, 2000
 	encoded := rest.CopyConfig(config)
-	encoded.ContentType = runtime.ContentTypeProtobuf // as the components among themselves
+	encoded.ContentType = runtime.ContentTypeProtobuf // as the components use it
 	if p.client, err = kubernetes.NewForConfig(encoded); err != nil {
 		return err
 	}

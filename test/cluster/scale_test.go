@@ -11,53 +11,53 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
+
+	"llm-platform/internal/job"
 )
 
 var rounds = flag.Int("rounds", 1, "how often TestThousandRanks measures")
 
-// TestThousandRanks has a thousand ranks scheduled on a thousand nodes, and prints
-// how long that takes against a thousand bare pods of the same kind, in turns.
+// TestThousandRanks schedules a thousand ranks on a thousand nodes, and compares the time with that of a thousand bare
+// pods of the same kind, in turns.
 func TestThousandRanks(t *testing.T) {
 	const ranks = 1000
 	addNodes(t, "p5.48xlarge", ranks)
-	objects := manifests(t, "thousand")
+	run := runOn(t, "p5.48xlarge", ranks)
 	asJob := func() time.Duration {
 		began := time.Now()
-		job := submit(t, objects)
-		took := scheduled(t, ranks, began, "batch.kubernetes.io/job-name="+job)
-		checkContract(t, running(t, job, ranks), ranks, 8)
-		clear(t)
+		name := submit(t, run)
+		took := scheduled(t, ranks, began, "batch.kubernetes.io/job-name="+name)
+		checkContract(t, running(t, name, ranks), run)
+		deleteNamespace(t)
 		return took
 	}
 	asPods := func() time.Duration {
 		began := time.Now()
-		submitBare(t, ranks, objects)
+		submitBare(t, ranks, run)
 		took := scheduled(t, ranks, began, "bare=true")
-		clear(t)
+		deleteNamespace(t)
 		return took
 	}
 	var ratios []float64
 	for round := range *rounds {
-		var job, pods time.Duration
+		var withJob, bare time.Duration
 		if round%2 == 0 {
-			job, pods = asJob(), asPods()
-		} else { // what the first leaves behind is the second's load
-			pods = asPods()
-			job = asJob()
+			withJob, bare = asJob(), asPods()
+		} else { // what the first leaves behind slows down the second
+			bare = asPods()
+			withJob = asJob()
 		}
-		ratios = append(ratios, job.Seconds()/pods.Seconds())
+		ratios = append(ratios, withJob.Seconds()/bare.Seconds())
 		load, _ := os.ReadFile("/proc/loadavg")
-		fmt.Printf("1000 ranks scheduled in %.1f s as a Job, 1000 bare pods in %.1f s: ratio %.2f; load %s", job.Seconds(), pods.Seconds(), ratios[round], load)
+		fmt.Printf("1000 ranks scheduled in %.1f s as a Job, 1000 bare pods in %.1f s: ratio %.2f; load %s",
+			withJob.Seconds(), bare.Seconds(), ratios[round], load)
 	}
 	slices.Sort(ratios)
 	fmt.Printf("median ratio of %d: %.2f\n", len(ratios), ratios[len(ratios)/2])
 }
 
-// scheduled waits until each of so many pods has a node of its own, and says how long
-// that took.
+// scheduled waits until a number of pods is scheduled, no two on one node, and returns how long that took.
 func scheduled(t *testing.T, count int, began time.Time, selector string) time.Duration {
 	t.Helper()
 	which, err := labels.Parse(selector)
@@ -65,7 +65,7 @@ func scheduled(t *testing.T, count int, began time.Time, selector string) time.D
 		t.Fatal(err)
 	}
 	waitFor(t, fmt.Sprintf("%d scheduled pods", count), func() error {
-		pods, err := plane.bound.List(which)
+		pods, err := shared.bound.List(which)
 		if err != nil {
 			return err
 		}
@@ -81,29 +81,17 @@ func scheduled(t *testing.T, count int, began time.Time, selector string) time.D
 	return time.Since(began)
 }
 
-// submitBare makes pods as the Job's, without the Job.
-func submitBare(t *testing.T, count int, objects []*unstructured.Unstructured) {
+// submitBare creates the pods of a run without its Job.
+func submitBare(t *testing.T, count int, run job.Run) {
 	t.Helper()
-	template, _, err := unstructured.NestedMap(jobOf(t, objects).Object, "spec", "template")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var like corev1.PodTemplateSpec
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(template, &like); err != nil {
-		t.Fatal(err)
-	}
-	for _, object := range objects {
-		if object.GetKind() != "Job" {
-			if err := create(object); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	create(t, inNamespace(run)...)
+	create(t, run.ConfigMap(), run.Service())
+	template := run.Job().Spec.Template
 	forEach(t, count, func(i int) error {
-		pod := &corev1.Pod{ObjectMeta: *like.ObjectMeta.DeepCopy(), Spec: *like.Spec.DeepCopy()}
+		pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
 		pod.Name = fmt.Sprintf("bare-%d", i)
 		pod.Labels["bare"] = "true"
-		_, err := plane.client.CoreV1().Pods(namespace).Create(context.Background(), pod, metav1.CreateOptions{})
+		_, err := shared.client.CoreV1().Pods(namespace).Create(context.Background(), pod, metav1.CreateOptions{})
 		return err
 	})
 }

@@ -2,12 +2,8 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -17,95 +13,132 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"llm-platform/internal/accelerator"
+	"llm-platform/internal/job"
+	"llm-platform/internal/nodepool"
+	"llm-platform/internal/settings"
 )
 
-const namespace = "training"
+const namespace = settings.TrainingNamespace
 
-// order is the order in which the program has its objects made.
-var order = []string{"Namespace", "ServiceAccount", "ResourceQuota", "Secret", "ConfigMap", "Service", "Job"}
-
-// manifests are the objects of one of the program's cases.
-func manifests(t *testing.T, name string) []*unstructured.Unstructured {
+// runOn returns a run on a pool of one instance type, with the default command.
+func runOn(t *testing.T, instanceType string, nodes int) job.Run {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(os.Getenv("MANIFESTS"), name+".json"))
+	machine, err := accelerator.Lookup(instanceType)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objects []map[string]any
-	if err := json.Unmarshal(text, &objects); err != nil {
-		t.Fatal(err)
+	return job.Run{
+		Prefix: "train", Region: "us-west-2", Nodes: nodes, Number: 1, Retries: 3, GraceSeconds: 300,
+		Pool: nodepool.Facts{
+			Name: "gpu", Type: machine, EFA: machine.EFAInterfaces,
+			Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
+		},
+		Image: "registry.example.com/train:1", Command: []string{"python", "train.py"},
+		Scripts: job.Scripts{{Path: "lib/data.py", Content: "pass\n"}, {Path: "train.py", Content: "import lib.data\n"}},
 	}
-	var all []*unstructured.Unstructured
-	for _, object := range objects {
-		all = append(all, &unstructured.Unstructured{Object: object})
-	}
-	slices.SortStableFunc(all, func(a, b *unstructured.Unstructured) int {
-		return slices.Index(order, a.GetKind()) - slices.Index(order, b.GetKind())
-	})
-	if len(all) < 6 {
-		t.Fatalf("%s has %d objects; this test tests nothing", name, len(all))
-	}
-	return all
 }
 
-// jobOf is the training Job among the objects.
-func jobOf(t *testing.T, objects []*unstructured.Unstructured) *unstructured.Unstructured {
+// four returns a run on four nodes, whose ranks may fail twice.
+func four(t *testing.T) job.Run {
+	run := runOn(t, "p5.48xlarge", 4)
+	run.Retries = 2
+	return run
+}
+
+// inNamespace returns the namespace and what runs share in it, in the order in which the program creates them.
+func inNamespace(run job.Run) []runtime.Object {
+	objects := []runtime.Object{
+		job.Namespace(run.GraceSeconds), job.ServiceAccount(), job.Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run),
+	}
+	if len(run.Secrets) > 0 {
+		values := map[string]string{}
+		for _, name := range run.Secrets {
+			values[name] = "value of " + name
+		}
+		objects = append(objects, job.Secret(values))
+	}
+	return objects
+}
+
+// ofRun returns the objects of one run, in the order in which the program creates them.
+func ofRun(run job.Run) []runtime.Object {
+	configMap := run.ConfigMap()
+	configMap.Data[job.DatasetURI] = run.DatasetURI("dataset")
+	configMap.Data[job.CheckpointURI] = run.OutputURI("checkpoints")
+	configMap.Data[job.ArtifactURI] = run.OutputURI("artifacts")
+	configMap.Data[job.ResumeFromURI] = run.ResumeURI("checkpoints")
+	configMap.Data[job.ScriptCommit] = commit
+	rendered := run.Job()
+	rendered.Labels[job.CommitLabel] = commit
+	return []runtime.Object{configMap, run.Service(), rendered}
+}
+
+const commit = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"
+
+// submit creates a run with its namespace, and deletes the namespace after the test. It returns the Job's name.
+func submit(t *testing.T, run job.Run) string {
+	t.Helper()
+	t.Cleanup(func() { deleteNamespace(t) })
+	create(t, inNamespace(run)...)
+	create(t, ofRun(run)...)
+	return run.Name()
+}
+
+// create creates objects under strict validation.
+func create(t *testing.T, objects ...runtime.Object) {
 	t.Helper()
 	for _, object := range objects {
-		if object.GetKind() == "Job" && object.GetLabels()["app.kubernetes.io/name"] == "training" {
-			return object
+		if err := tryToCreate(object); err != nil {
+			t.Fatal(err)
 		}
 	}
-	t.Fatal("no training Job")
-	return nil
 }
 
-// submit makes the objects under strict validation, and clears the namespace after
-// the test. It returns the training Job's name.
-func submit(t *testing.T, objects []*unstructured.Unstructured) string {
-	t.Helper()
-	t.Cleanup(func() { clear(t) })
-	for _, object := range objects {
-		if err := create(object); err != nil {
-			t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
-		}
-	}
-	return jobOf(t, objects).GetName()
-}
-
-// create makes one object as strictly as the API server can.
-func create(object *unstructured.Unstructured) error {
-	kind := object.GroupVersionKind()
-	mapping, err := plane.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+// tryToCreate creates one object under strict validation, as JSON without its status.
+func tryToCreate(object runtime.Object) error {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return err
 	}
-	_, err = plane.dynamic.Resource(mapping.Resource).Namespace(object.GetNamespace()).
-		Create(context.Background(), object, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
-	return err
+	delete(fields, "status")
+	sent := &unstructured.Unstructured{Object: fields}
+	kind := sent.GroupVersionKind()
+	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return err
+	}
+	_, err = shared.dynamic.Resource(mapping.Resource).Namespace(sent.GetNamespace()).
+		Create(context.Background(), sent, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", kind.Kind, sent.GetName(), err)
+	}
+	return nil
 }
 
-// clear removes the namespace, with its pods at once, and waits until it is gone.
-func clear(t *testing.T) {
+// deleteNamespace deletes the namespace, with its pods at once, and waits for the end.
+func deleteNamespace(t *testing.T) {
 	t.Helper()
 	ctx := context.Background()
 	background := metav1.DeletePropagationBackground
-	_ = plane.client.BatchV1().Jobs(namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{})
+	_ = shared.client.BatchV1().Jobs(namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{})
 	now := int64(0)
-	_ = plane.client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
-	_ = plane.client.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{})
-	waitFor(t, "the namespace to be gone", func() error {
-		_, err := plane.client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	_ = shared.client.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+	_ = shared.client.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{})
+	waitFor(t, "the namespace to be deleted", func() error {
+		_, err := shared.client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("it is still there (%v)", err)
+		return fmt.Errorf("it still exists (%v)", err)
 	})
 }
 
-var patience = flag.Duration("patience", 5*time.Minute, "how long to wait for what must come")
+var patience = flag.Duration("patience", 5*time.Minute, "how long to wait for an expected state")
 
-// waitFor tries until there is no error, as long as patience lasts.
+// waitFor calls try until it succeeds, for at most the patience.
 func waitFor(t *testing.T, what string, try func() error) {
 	t.Helper()
 	var err error
@@ -114,12 +147,12 @@ func waitFor(t *testing.T, what string, try func() error) {
 			return
 		}
 	}
-	t.Fatalf("waited in vain for %s: %v", what, err)
+	t.Fatalf("timeout waiting for %s: %v", what, err)
 }
 
-// pods are the pods of a Job that are neither ended nor deleted, by completion index.
-func pods(job string) (map[int]*corev1.Pod, error) {
-	list, err := plane.client.CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + job})
+// pods returns the pods of a Job that are neither ended nor deleted, by completion index.
+func pods(name string) (map[int]*corev1.Pod, error) {
+	list, err := shared.client.CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + name})
 	if err != nil {
 		return nil, err
 	}
@@ -134,19 +167,19 @@ func pods(job string) (map[int]*corev1.Pod, error) {
 			return nil, err
 		}
 		if other, twice := byIndex[index]; twice {
-			return nil, fmt.Errorf("%s and %s have one index", pod.Name, other.Name)
+			return nil, fmt.Errorf("%s and %s have the same index", pod.Name, other.Name)
 		}
 		byIndex[index] = pod
 	}
 	return byIndex, nil
 }
 
-// running waits until as many pods of a Job run as it has nodes.
-func running(t *testing.T, job string, count int) map[int]*corev1.Pod {
+// running waits until a number of pods of a Job run, and no other exists.
+func running(t *testing.T, name string, count int) map[int]*corev1.Pod {
 	t.Helper()
 	var all map[int]*corev1.Pod
-	waitFor(t, fmt.Sprintf("%d running pods of %s", count, job), func() (err error) {
-		if all, err = pods(job); err != nil {
+	waitFor(t, fmt.Sprintf("%d running pods of %s", count, name), func() (err error) {
+		if all, err = pods(name); err != nil {
 			return err
 		}
 		ready := 0
@@ -156,25 +189,25 @@ func running(t *testing.T, job string, count int) map[int]*corev1.Pod {
 			}
 		}
 		if ready != count || len(all) != count {
-			return fmt.Errorf("%d run of %d", ready, len(all))
+			return fmt.Errorf("%d of %d pods run", ready, len(all))
 		}
 		return nil
 	})
 	return all
 }
 
-// failed waits until a Job has failed and has no pod left, and returns the reason.
-func failed(t *testing.T, job string) (reason, message string) {
+// failed waits until a Job has failed and has no pod left. It returns reason and message.
+func failed(t *testing.T, name string) (reason, message string) {
 	t.Helper()
-	waitFor(t, job+" to fail", func() error {
-		found, err := plane.client.BatchV1().Jobs(namespace).Get(context.Background(), job, metav1.GetOptions{})
+	waitFor(t, name+" to fail", func() error {
+		found, err := shared.client.BatchV1().Jobs(namespace).Get(context.Background(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
 		for _, condition := range found.Status.Conditions {
 			if condition.Type == batchv1.JobFailed && condition.Status == corev1.ConditionTrue {
 				reason, message = condition.Reason, condition.Message
-				left, err := pods(job)
+				left, err := pods(name)
 				if err == nil && len(left) > 0 {
 					err = fmt.Errorf("%d pods are left", len(left))
 				}
@@ -186,14 +219,13 @@ func failed(t *testing.T, job string) (reason, message string) {
 	return reason, message
 }
 
-// accepted submits a case, of which the API server must think nothing amiss, and waits until all its ranks run.
-func accepted(t *testing.T, name string, nodes int) (job string, ranks map[int]*corev1.Pod) {
+// accepted submits a run, which must not cause a warning of the API server, and waits until all its ranks run.
+func accepted(t *testing.T, run job.Run) map[int]*corev1.Pod {
 	t.Helper()
-	plane.warnings.take()
-	job = submit(t, manifests(t, name))
-	ranks = running(t, job, nodes)
-	if warned := plane.warnings.take(); len(warned) > 0 {
-		t.Errorf("the API server warned: %q", warned)
+	shared.warnings.take()
+	ranks := running(t, submit(t, run), run.Nodes)
+	if warned := shared.warnings.take(); len(warned) > 0 {
+		t.Errorf("warnings of the API server: %q", warned)
 	}
-	return job, ranks
+	return ranks
 }

@@ -13,60 +13,61 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"llm-platform/internal/job"
 )
 
-// TestRanks is the run as it should be: accepted without a warning, one pod for each
-// index on a GPU node of its own, names that resolve, and one agreed environment.
+// TestRanks: the API server accepts a run without a warning; there is one pod per index, no two on one GPU node; the
+// pods' names resolve, and their environments agree.
 func TestRanks(t *testing.T) {
 	addNodes(t, "m6i.large", 2)
 	addNodes(t, "p5.48xlarge", 5)
-	job, ranks := accepted(t, "four", 4)
+	run := four(t)
+	ranks := accepted(t, run)
 	nodes := map[string]bool{}
 	for index := range 4 {
 		pod := ranks[index]
 		if pod == nil {
 			t.Fatalf("no pod of index %d among %d", index, len(ranks))
 		}
-		if want := fmt.Sprintf("%s-%d", job, index); pod.Spec.Hostname != want {
+		if want := fmt.Sprintf("%s-%d", run.Name(), index); pod.Spec.Hostname != want {
 			t.Errorf("index %d has the host name %s, want %s", index, pod.Spec.Hostname, want)
 		}
 		if !strings.HasPrefix(pod.Spec.NodeName, "gpu-") {
-			t.Errorf("index %d is on %s, which is no GPU node", index, pod.Spec.NodeName)
+			t.Errorf("index %d is on %s, which is not a GPU node", index, pod.Spec.NodeName)
 		}
 		if nodes[pod.Spec.NodeName] {
 			t.Errorf("index %d shares %s", index, pod.Spec.NodeName)
 		}
 		nodes[pod.Spec.NodeName] = true
 	}
-	checkContract(t, ranks, 4, 8)
+	checkContract(t, ranks, run)
 	checkNames(t, ranks)
 }
 
-// TestEverythingSet is the same of a run with all that can be set.
-func TestEverythingSet(t *testing.T) {
+// TestFullRun does the same with a run that uses everything there is.
+func TestFullRun(t *testing.T) {
 	addNodes(t, "p5en.48xlarge", 3)
-	_, ranks := accepted(t, "full", 2)
-	checkContract(t, ranks, 2, 8)
+	run := runOn(t, "p5en.48xlarge", 2)
+	run.DatasetPrefix, run.ResumeFrom, run.DeadlineHours = "wiki/", "train-0123456789", 72
+	run.Args, run.Environment, run.Secrets = []string{"--steps=50"}, map[string]string{"NCCL_DEBUG": "INFO"}, []string{"HF_TOKEN"}
+	ranks := accepted(t, run)
+	checkContract(t, ranks, run)
 	env := environment(t, ranks[0])
-	for name, want := range map[string]string{"HF_TOKEN": "hf-not-a-token", "NCCL_DEBUG": "INFO", "FI_PROVIDER": "efa", "RESUME_FROM_URI": "s3://checkpoints/runs/train-0123456789/"} {
+	for name, want := range map[string]string{
+		"HF_TOKEN": "value of HF_TOKEN", "NCCL_DEBUG": "INFO", "FI_PROVIDER": "efa", "RESUME_FROM_URI": "s3://checkpoints/runs/train-0123456789/",
+	} {
 		if env[name] != want {
 			t.Errorf("%s is %q, want %q", name, env[name], want)
 		}
 	}
-	waitFor(t, "the smoke pod", func() error {
-		list, err := plane.client.CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=smoke"})
-		if err == nil && (len(list.Items) != 1 || list.Items[0].Status.Phase != corev1.PodRunning) {
-			err = fmt.Errorf("%d pods", len(list.Items))
-		}
-		return err
-	})
 }
 
-// checkContract checks what the ranks are told, taken together: PET_* as torchrun
-// reads it, and one place for data and checkpoints.
-func checkContract(t *testing.T, ranks map[int]*corev1.Pod, nodes, processes int) {
+// checkContract checks the environments of the ranks together: PET_* as torchrun reads it, and the same places of data
+// and checkpoints.
+func checkContract(t *testing.T, ranks map[int]*corev1.Pod, run job.Run) {
 	t.Helper()
 	seen := map[int]bool{}
 	first := environment(t, ranks[0])
@@ -78,10 +79,10 @@ func checkContract(t *testing.T, ranks map[int]*corev1.Pod, nodes, processes int
 		}
 		seen[rank] = true
 		for name, want := range map[string]string{
-			"PET_NNODES": strconv.Itoa(nodes), "PET_NPROC_PER_NODE": strconv.Itoa(processes),
+			"PET_NNODES": strconv.Itoa(run.Nodes), "PET_NPROC_PER_NODE": "8",
 			"PET_MASTER_ADDR": ranks[0].Spec.Hostname + "." + ranks[0].Spec.Subdomain, "PET_MASTER_PORT": "29500",
-			"DATASET_URI": "s3://dataset/", "CHECKPOINT_URI": "s3://checkpoints/runs/" + first["RUN_NAME"] + "/",
-			"ARTIFACT_URI": "s3://artifacts/runs/" + first["RUN_NAME"] + "/", "AWS_REGION": "us-west-2", "SCRIPT_COMMIT": strings.Repeat("c0", 20),
+			"DATASET_URI": "s3://dataset/" + run.DatasetPrefix, "CHECKPOINT_URI": "s3://checkpoints/runs/" + run.Name() + "/",
+			"ARTIFACT_URI": "s3://artifacts/runs/" + run.Name() + "/", "AWS_REGION": "us-west-2", "SCRIPT_COMMIT": commit, "RUN_NAME": run.Name(),
 		} {
 			if env[name] != want {
 				t.Errorf("index %d: %s is %q, want %q", index, name, env[name], want)
@@ -93,23 +94,22 @@ func checkContract(t *testing.T, ranks map[int]*corev1.Pod, nodes, processes int
 			}
 		}
 	}
-	if len(seen) != nodes {
-		t.Errorf("%d ranks of %d nodes", len(seen), nodes)
+	if len(seen) != run.Nodes {
+		t.Errorf("%d ranks of %d nodes", len(seen), run.Nodes)
 	}
 }
 
-// checkNames checks that every rank's host name resolves to it within the cluster,
-// before any rank is ready: the address in an EndpointSlice of the Service that the
-// name belongs to is what the cluster's DNS answers from.
+// checkNames checks that every rank's host name resolves to it within the cluster before any rank is ready: the
+// cluster's DNS answers with the address in the EndpointSlice of the Service that the name belongs to.
 func checkNames(t *testing.T, ranks map[int]*corev1.Pod) {
 	t.Helper()
 	waitFor(t, "the ranks' names", func() error {
-		slices, err := plane.client.DiscoveryV1().EndpointSlices(namespace).List(context.Background(), metav1.ListOptions{})
+		list, err := shared.client.DiscoveryV1().EndpointSlices(namespace).List(context.Background(), metav1.ListOptions{})
 		if err != nil {
 			return err
 		}
 		address := map[string]string{}
-		for _, slice := range slices.Items {
+		for _, slice := range list.Items {
 			for _, endpoint := range slice.Endpoints {
 				if endpoint.Hostname != nil && endpoint.Conditions.Ready != nil && *endpoint.Conditions.Ready {
 					address[*endpoint.Hostname+"."+slice.Labels["kubernetes.io/service-name"]] = endpoint.Addresses[0]
@@ -123,7 +123,7 @@ func checkNames(t *testing.T, ranks map[int]*corev1.Pod) {
 			}
 			for _, condition := range pod.Status.Conditions {
 				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-					return fmt.Errorf("index %d is ready already; this shows nothing", index)
+					return fmt.Errorf("index %d is already ready: this test shows nothing", index)
 				}
 			}
 		}
@@ -131,7 +131,7 @@ func checkNames(t *testing.T, ranks map[int]*corev1.Pod) {
 	})
 }
 
-// environment is what a pod's container would get.
+// environment returns the environment of a pod's first container, as a kubelet would resolve it.
 func environment(t *testing.T, pod *corev1.Pod) map[string]string {
 	t.Helper()
 	ctx := context.Background()
@@ -148,13 +148,16 @@ func environment(t *testing.T, pod *corev1.Pod) map[string]string {
 				}
 				value = values[key]
 			case from.ConfigMapKeyRef != nil:
-				found, err := plane.client.CoreV1().ConfigMaps(namespace).Get(ctx, from.ConfigMapKeyRef.Name, metav1.GetOptions{})
+				found, err := shared.client.CoreV1().ConfigMaps(namespace).Get(ctx, from.ConfigMapKeyRef.Name, metav1.GetOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				value = found.Data[from.ConfigMapKeyRef.Key]
+				var exists bool
+				if value, exists = found.Data[from.ConfigMapKeyRef.Key]; !exists {
+					t.Errorf("%s: the ConfigMap has no key %s: the container would not start", variable.Name, from.ConfigMapKeyRef.Key)
+				}
 			case from.SecretKeyRef != nil:
-				found, err := plane.client.CoreV1().Secrets(namespace).Get(ctx, from.SecretKeyRef.Name, metav1.GetOptions{})
+				found, err := shared.client.CoreV1().Secrets(namespace).Get(ctx, from.SecretKeyRef.Name, metav1.GetOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -169,39 +172,36 @@ func environment(t *testing.T, pod *corev1.Pod) map[string]string {
 	return env
 }
 
-// TestFatalExit: a code that says that trying again cannot help ends all ranks.
+// TestFatalExit: an exit code that rules out another try ends all ranks.
 func TestFatalExit(t *testing.T) {
 	addNodes(t, "p5.48xlarge", 4)
-	for _, c := range []struct {
-		code    int32
-		initial bool
-	}{{10, false}, {11, false}, {12, false}, {13, true}} {
-		t.Run(strconv.Itoa(int(c.code)), func(t *testing.T) {
-			job := submit(t, manifests(t, "four"))
-			ranks := running(t, job, 4)
-			if err := plane.finish(context.Background(), namespace, ranks[2].Name, c.code, c.initial); err != nil {
+	for _, code := range job.FatalExitCodes() {
+		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
+			name := submit(t, four(t))
+			ranks := running(t, name, 4)
+			if err := shared.finish(context.Background(), namespace, ranks[2].Name, code, code == job.ExitEFA); err != nil {
 				t.Fatal(err)
 			}
-			if reason, message := failed(t, job); reason != "PodFailurePolicy" || !strings.Contains(message, fmt.Sprintf("exit code %d", c.code)) {
+			if reason, message := failed(t, name); reason != "PodFailurePolicy" || !strings.Contains(message, fmt.Sprintf("exit code %d", code)) {
 				t.Errorf("failed with %s: %s", reason, message)
 			}
 		})
 	}
 }
 
-// TestRetriesAreBounded: any other failure is tried again, by a pod of the same index,
-// as often as the program says, and then ends all ranks.
+// TestRetriesAreBounded: after any other failure, a pod of the same index tries again, up to the run's retries. The next
+// failure ends all ranks.
 func TestRetriesAreBounded(t *testing.T) {
 	addNodes(t, "p5.48xlarge", 4)
-	job := submit(t, manifests(t, "four"))
-	const retries = 2 // of the case
-	before := running(t, job, 4)
+	run := four(t)
+	name := submit(t, run)
+	before := running(t, name, 4)
 	tried := before[1].UID
-	for n := range retries {
-		if err := plane.finish(context.Background(), namespace, before[1].Name, 1, false); err != nil {
+	for n := range run.Retries {
+		if err := shared.finish(context.Background(), namespace, before[1].Name, 1, false); err != nil {
 			t.Fatal(err)
 		}
-		after := running(t, job, 4)
+		after := running(t, name, 4)
 		if after[1].UID == tried {
 			t.Fatalf("retry %d: index 1 is the same pod", n+1)
 		}
@@ -210,31 +210,31 @@ func TestRetriesAreBounded(t *testing.T) {
 		}
 		tried, before = after[1].UID, after
 	}
-	if err := plane.finish(context.Background(), namespace, before[1].Name, 1, false); err != nil {
+	if err := shared.finish(context.Background(), namespace, before[1].Name, 1, false); err != nil {
 		t.Fatal(err)
 	}
-	if reason, message := failed(t, job); reason != "MaxFailedIndexesExceeded" {
+	if reason, message := failed(t, name); reason != "MaxFailedIndexesExceeded" {
 		t.Errorf("failed with %s: %s", reason, message)
 	}
 }
 
-// TestDrain: the ranks of drained nodes come back on others, any number of times, and
-// no retry is counted.
+// TestDrain: the ranks of drained nodes are replaced on others, any number of times, without using up a retry.
 func TestDrain(t *testing.T) {
 	ctx := context.Background()
 	addNodes(t, "p5.48xlarge", 5)
-	job := submit(t, manifests(t, "four"))
-	for n := range 3 { // one more than the case's retries; each waits twice as long as the last
-		before := running(t, job, 4)
+	run := four(t)
+	name := submit(t, run)
+	for n := range run.Retries + 1 { // Kubernetes doubles the delay every time
+		before := running(t, name, 4)
 		victim := before[1]
 		cordon(t, victim.Spec.NodeName, true)
 		eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: victim.Name, Namespace: namespace}}
-		if err := plane.client.PolicyV1().Evictions(namespace).Evict(ctx, eviction); err != nil {
+		if err := shared.client.PolicyV1().Evictions(namespace).Evict(ctx, eviction); err != nil {
 			t.Fatal(err)
 		}
 		var after map[int]*corev1.Pod
-		waitFor(t, "index 1 to come back", func() (err error) {
-			if after, err = pods(job); err == nil && (after[1] == nil || after[1].UID == victim.UID || after[1].Status.Phase != corev1.PodRunning) {
+		waitFor(t, "index 1 to be replaced", func() (err error) {
+			if after, err = pods(name); err == nil && (after[1] == nil || after[1].UID == victim.UID || after[1].Status.Phase != corev1.PodRunning) {
 				err = fmt.Errorf("pods %d", len(after))
 			}
 			return err
@@ -247,7 +247,7 @@ func TestDrain(t *testing.T) {
 		}
 		cordon(t, victim.Spec.NodeName, false)
 	}
-	found, err := plane.client.BatchV1().Jobs(namespace).Get(ctx, job, metav1.GetOptions{})
+	found, err := shared.client.BatchV1().Jobs(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,40 +259,41 @@ func TestDrain(t *testing.T) {
 func cordon(t *testing.T, node string, closed bool) {
 	t.Helper()
 	patch := []byte(fmt.Sprintf(`{"spec":{"unschedulable":%v}}`, closed))
-	if _, err := plane.client.CoreV1().Nodes().Patch(context.Background(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	if _, err := shared.client.CoreV1().Nodes().Patch(context.Background(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestNowhereToRun: without GPU nodes, and on them without the toleration, nothing is
-// scheduled, and the pods say why.
+// TestNowhereToRun: without GPU nodes, and on them without the toleration, nothing is scheduled, and the pods report
+// why.
 func TestNowhereToRun(t *testing.T) {
 	addNodes(t, "m6i.large", 2)
+	run := runOn(t, "g6.12xlarge", 2)
 	t.Run("no GPU node", func(t *testing.T) {
-		unscheduled(t, submit(t, manifests(t, "plain")), 2, "didn't match Pod's node affinity/selector")
+		unscheduled(t, submit(t, run), 2, "didn't match Pod's node affinity/selector")
 	})
 	addNodes(t, "g6.12xlarge", 2)
 	t.Run("no toleration", func(t *testing.T) {
-		objects := manifests(t, "plain")
-		unstructured.RemoveNestedField(jobOf(t, objects).Object, "spec", "template", "spec", "tolerations")
-		unscheduled(t, submit(t, objects), 2, "untolerated taint {nvidia.com/gpu: true}")
+		intolerant := run
+		intolerant.Pool.TaintKey = ""
+		unscheduled(t, submit(t, intolerant), 2, "untolerated taint {nvidia.com/gpu: true}")
 	})
 	t.Run("with both", func(t *testing.T) {
-		running(t, submit(t, manifests(t, "plain")), 2)
+		running(t, submit(t, run), 2)
 	})
 }
 
-func unscheduled(t *testing.T, job string, count int, because string) {
+func unscheduled(t *testing.T, name string, count int, because string) {
 	t.Helper()
-	waitFor(t, "pods that say why they do not run", func() error {
-		all, err := pods(job)
+	waitFor(t, "pods that report why they do not run", func() error {
+		all, err := pods(name)
 		if err != nil || len(all) != count {
 			return fmt.Errorf("%d pods: %v", len(all), err)
 		}
 		for index, pod := range all {
 			at := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled })
 			if at < 0 {
-				return fmt.Errorf("index %d has not been looked at", index)
+				return fmt.Errorf("index %d: the scheduler has not tried it", index)
 			}
 			if c := pod.Status.Conditions[at]; c.Reason != corev1.PodReasonUnschedulable || !strings.Contains(c.Message, because) {
 				return fmt.Errorf("index %d: %s: %s", index, c.Reason, c.Message)
@@ -302,20 +303,16 @@ func unscheduled(t *testing.T, job string, count int, because string) {
 	})
 }
 
-// TestQuota: the namespace of one run takes no larger one.
+// TestQuota: the namespace of one run has no room for a larger one.
 func TestQuota(t *testing.T) {
 	addNodes(t, "p5.48xlarge", 6)
-	objects := manifests(t, "four")
-	larger := manifests(t, "thousand")
-	for i, object := range objects {
-		if kind := object.GetKind(); kind == "ConfigMap" || kind == "Service" || kind == "Job" {
-			at := slices.IndexFunc(larger, func(o *unstructured.Unstructured) bool { return o.GetKind() == kind })
-			objects[i] = larger[at]
-		}
-	}
-	job := submit(t, objects)
+	t.Cleanup(func() { deleteNamespace(t) })
+	larger := four(t)
+	larger.Nodes = 6
+	create(t, inNamespace(four(t))...)
+	create(t, ofRun(larger)...)
 	waitFor(t, "the quota to refuse", func() error {
-		events, err := plane.client.CoreV1().Events(namespace).List(context.Background(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + job})
+		events, err := shared.client.CoreV1().Events(namespace).List(context.Background(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + larger.Name()})
 		if err != nil {
 			return err
 		}
@@ -326,78 +323,69 @@ func TestQuota(t *testing.T) {
 		}
 		return fmt.Errorf("%d events", len(events.Items))
 	})
-	if all, err := pods(job); err != nil || len(all) != 4 {
+	if all, err := pods(larger.Name()); err != nil || len(all) != 4 {
 		t.Errorf("%d pods (%v), want the 4 that the quota has room for", len(all), err)
 	}
 }
 
-// TestNextRun: an up makes the next run's objects before it removes the last run's Job.
-// The quota keeps the next one's pods from being made until the last one's are gone,
-// though there are nodes for both; then all of them come.
+// TestNextRun: an update creates the objects of the next run before it deletes the last run's Job. Although there are
+// nodes for both, the quota keeps the next run's pods from being created until the last run's have ended. Then all of
+// them start.
 func TestNextRun(t *testing.T) {
 	addNodes(t, "p5.48xlarge", 8)
-	last := submit(t, manifests(t, "four"))
-	running(t, last, 4)
-	var next string
-	for _, object := range manifests(t, "edited") {
-		if kind := object.GetKind(); kind == "ConfigMap" || kind == "Service" || kind == "Job" {
-			if err := create(object); err != nil {
-				t.Fatal(err)
-			}
-			next = object.GetName()
-		}
+	last, next := four(t), four(t)
+	next.Args = []string{"--learning-rate=1e-4"}
+	if next.Name() == last.Name() {
+		t.Fatalf("both runs are called %s: this test tests nothing", next.Name())
 	}
-	if next == last {
-		t.Fatalf("both runs are called %s; this test tests nothing", next)
-	}
+	running(t, submit(t, last), 4)
+	create(t, ofRun(next)...)
 	time.Sleep(3 * time.Second)
-	if all, err := pods(next); err != nil || len(all) != 0 {
-		t.Errorf("%d pods (%v) of the next run beside the last one's", len(all), err)
+	if all, err := pods(next.Name()); err != nil || len(all) != 0 {
+		t.Errorf("%d pods (%v) of the next run beside those of the last one", len(all), err)
 	}
 	foreground := metav1.DeletePropagationForeground
-	if err := plane.client.BatchV1().Jobs(namespace).Delete(context.Background(), last, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+	if err := shared.client.BatchV1().Jobs(namespace).Delete(context.Background(), last.Name(), metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	running(t, next, 4)
-	t.Logf("all ranks of the next run run %.1f s after the last one was removed", time.Since(began).Seconds())
+	running(t, next.Name(), 4)
+	t.Logf("all ranks of the next run are running %.1f s after the deletion of the last one", time.Since(began).Seconds())
 }
 
-// TestRestricted: the namespace refuses a pod with more rights than the program's.
+// TestRestricted: the namespace refuses a pod with more privileges than those of a run.
 func TestRestricted(t *testing.T) {
-	objects := manifests(t, "plain")
-	submit(t, objects)
-	template, _, err := unstructured.NestedMap(jobOf(t, objects).Object, "spec", "template", "spec")
-	if err != nil {
-		t.Fatal(err)
+	run := runOn(t, "g6.12xlarge", 2)
+	submit(t, run)
+	number := 0
+	tryPod := func(change func(*corev1.PodSpec)) error {
+		number++
+		pod := &corev1.Pod{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("other-%d", number)},
+			Spec:       run.Job().Spec.Template.Spec,
+		}
+		change(&pod.Spec)
+		return tryToCreate(pod)
 	}
-	pod := func(change func(spec map[string]any)) error {
-		spec := (&unstructured.Unstructured{Object: template}).DeepCopy().Object
-		change(spec)
-		return create(&unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "v1", "kind": "Pod", "spec": spec,
-			"metadata": map[string]any{"namespace": namespace, "name": fmt.Sprintf("other-%d", time.Now().UnixNano())},
-		}})
+	if err := tryPod(func(*corev1.PodSpec) {}); err != nil && !strings.Contains(err.Error(), "exceeded quota") {
+		t.Errorf("a pod of the run is refused: %v", err)
 	}
-	container := func(spec map[string]any) map[string]any { return spec["containers"].([]any)[0].(map[string]any) }
-	if err := pod(func(map[string]any) {}); err != nil && !strings.Contains(err.Error(), "exceeded quota") {
-		t.Errorf("the program's own pod is refused: %v", err)
-	}
-	for name, change := range map[string]func(map[string]any){
-		"privileged": func(spec map[string]any) {
-			container(spec)["securityContext"] = map[string]any{"privileged": true}
+	for name, change := range map[string]func(*corev1.PodSpec){
+		"privileged": func(spec *corev1.PodSpec) {
+			spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
 		},
-		"IPC_LOCK": func(spec map[string]any) {
-			container(spec)["securityContext"].(map[string]any)["capabilities"].(map[string]any)["add"] = []any{"IPC_LOCK"}
+		"IPC_LOCK": func(spec *corev1.PodSpec) {
+			spec.Containers[0].SecurityContext.Capabilities.Add = []corev1.Capability{"IPC_LOCK"}
 		},
-		"host path": func(spec map[string]any) {
-			spec["volumes"] = append(spec["volumes"].([]any), map[string]any{"name": "host", "hostPath": map[string]any{"path": "/"}})
+		"host path": func(spec *corev1.PodSpec) {
+			spec.Volumes = append(spec.Volumes, corev1.Volume{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}})
 		},
-		"no seccomp": func(spec map[string]any) { delete(spec["securityContext"].(map[string]any), "seccompProfile") },
-		"root":       func(spec map[string]any) { delete(spec["securityContext"].(map[string]any), "runAsNonRoot") },
+		"no seccomp": func(spec *corev1.PodSpec) { spec.SecurityContext.SeccompProfile = nil },
+		"root":       func(spec *corev1.PodSpec) { spec.SecurityContext.RunAsNonRoot = nil },
 	} {
-		if err := pod(change); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
-			t.Errorf("%s: %v, want it refused by Pod Security", name, err)
+		if err := tryPod(change); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
+			t.Errorf("%s: %v, want a refusal by Pod Security", name, err)
 		}
 	}
 }

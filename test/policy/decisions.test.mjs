@@ -136,6 +136,13 @@ const decisions = [
   ['SageMaker is its role for our account', 'sagemakerService', 'sts:AssumeRole', { on: iamRole('s'), in: training, policy: 'sagemakerTrust', context: { 'aws:SourceAccount': training } }, Allowed, edit0('sagemakerTrust', (s) => (s.Principal.Service = 'ec2.amazonaws.com'))],
   ['and not for a stranger\'s', 'sagemakerService', 'sts:AssumeRole', { on: iamRole('s'), in: training, policy: 'sagemakerTrust', context: { 'aws:SourceAccount': strange } }, NotGranted, edit0('sagemakerTrust', (s) => delete s.Condition)],
 
+  ['a training pod assumes its role', 'podsService', 'sts:AssumeRole', podTrust(), Allowed, edit0('podTrust', (s) => (s.Principal.Service = 'ec2.amazonaws.com'))],
+  ['and its session is tagged', 'podsService', 'sts:TagSession', podTrust(), Allowed, drop0('podTrust', 'sts:TagSession')],
+  ['not in another cluster of the account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:SourceArn': `arn:aws:eks:us-west-2:${training}:cluster/other` }), NotGranted, edit0('podTrust', (s) => delete s.Condition.ArnEquals)],
+  ['nor in a cluster of another account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:SourceAccount': strange }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:SourceAccount'])],
+  ['nor a pod of another namespace', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:RequestTag/kubernetes-namespace': 'default' }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:RequestTag/kubernetes-namespace'])],
+  ['nor one of another service account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:RequestTag/kubernetes-service-account': 'default' }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:RequestTag/kubernetes-service-account'])],
+
   // CI.
   ['a workflow of the environment deploys', 'github', 'sts:AssumeRoleWithWebIdentity', token('ciDeployTrust', 'repo:octo@1/llm@2:environment:prod'), Allowed, edit0('ciDeployTrust', (s) => (s.Condition.StringEquals['token.actions.githubusercontent.com:sub'] = 'repo:octo/llm:environment:prod'))],
   ['a pull request does not', 'github', 'sts:AssumeRoleWithWebIdentity', token('ciDeployTrust', 'repo:octo@1/llm@2:pull_request'), NotGranted, edit0('ciDeployTrust', (s) => (s.Condition = { StringLike: { 'token.actions.githubusercontent.com:sub': 'repo:octo@1/llm@2:*' } }))],
@@ -161,6 +168,21 @@ const decisions = [
 
 function edit0(name, change) {
   return (docs) => change(docs[name].Statement[0])
+}
+
+function drop0(name, action) {
+  return edit0(name, (s) => (s.Action = s.Action.filter((a) => a !== action)))
+}
+
+// podTrust is the request that EKS Pod Identity makes for a training pod, with some of its keys changed.
+function podTrust(context = {}) {
+  return {
+    on: iamRole('llm-platform-prod-training'), in: training, policy: 'podTrust',
+    context: {
+      'aws:SourceAccount': training, 'aws:SourceArn': `arn:aws:eks:us-west-2:${training}:cluster/llm-platform-prod`,
+      'aws:RequestTag/kubernetes-namespace': 'training', 'aws:RequestTag/kubernetes-service-account': 'training', ...context,
+    },
+  }
 }
 
 function token(policy, sub, aud = 'sts.amazonaws.com') {

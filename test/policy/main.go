@@ -37,7 +37,7 @@ func write() error {
 	cfg := settings.Settings{
 		Stack: "prod", Region: region,
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
-		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerTypes: []string{"ml.g5.xlarge"}},
+		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerInstanceTypes: []string{"ml.g5.xlarge"}},
 		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
 	guardrails := cfg.ControlPolicies([]string{"p5.48xlarge", "g6.xlarge", "m6i.large"})
@@ -60,6 +60,7 @@ func write() error {
 		"sagemaker":      policy.SageMaker(partition, region, training, access),
 		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
 		"pod":            policy.Training([]string{dataset}, []string{checkpoint}, settings.RunsPrefix, []string{key}),
+		"podTrust":       policy.PodTrust(partition, region, training, "llm-platform-prod", "training", "training"),
 		"datasetBucket":  policy.PrivateBucket(dataset),
 		"logBucket":      policy.LogBucket(logBucket, training),
 		"key":            policy.AccountKey(partition, training),

@@ -66,6 +66,7 @@ export const who = {
   stranger: role(strange, 'Eve', everything),
   sagemakerService: { account: strange, principal: 'sagemaker.amazonaws.com' },
   budgetsService: { account: strange, principal: 'budgets.amazonaws.com' },
+  podsService: { account: strange, principal: 'pods.eks.amazonaws.com' },
   logDelivery: { account: strange, principal: 'logging.s3.amazonaws.com' },
   github: { account: training, principal: `arn:aws:iam::${training}:oidc-provider/token.actions.githubusercontent.com` },
 }

@@ -1,8 +1,8 @@
 """Runs scripts/train.py as the Job runs it, on the CPU and against an S3 on this machine.
 
 Every run is real: the launcher, torchrun, its processes, gloo, S3 requests. Nodes are launchers with node ranks
-of their own, all on 127.0.0.1. Command, environment, working directory and the scripts in it are those of the Job
-and the ConfigMap that the program registers, from $MANIFESTS/plain.json, filled in as the kubelet does.
+of their own, all on 127.0.0.1. Command, environment, working directory and scripts are those of the Job and the
+ConfigMap that package job renders, read from $MANIFESTS/plain.json and filled in as the kubelet does.
 """
 
 import io
@@ -25,7 +25,7 @@ import yaml
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 HERE = pathlib.Path(__file__).parent
-SCRIPTS = HERE.parents[1] / "scripts"
+SCRIPTS, IMAGE = HERE.parents[1] / "scripts", HERE.parents[1] / "image"
 sys.path.insert(0, str(SCRIPTS))
 import train  # noqa: E402
 MANIFEST = pathlib.Path(os.environ["MANIFESTS"], "plain.json")
@@ -35,18 +35,18 @@ LIMIT = 300  # seconds that any one run may take on a busy machine
 CODES = train.EXIT_CODES
 
 
-def registered(kind):
-    """The object of a kind that the program registers."""
+def rendered(kind):
+    """Returns the only object of a kind."""
     (found,) = [o for o in json.loads(MANIFEST.read_text()) if o["kind"] == kind]
     return found
 
 
-CONFIG_MAP, POD = registered("ConfigMap"), registered("Job")["spec"]["template"]["spec"]
+CONFIG_MAP, POD = rendered("ConfigMap"), rendered("Job")["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 
 
 def job_environment(node=0):
-    """The container's environment in the pod with that index."""
+    """Returns the container's environment in the pod with that index."""
     def value(variable):
         match variable.get("valueFrom"):
             case None:
@@ -487,7 +487,7 @@ def test_image_that_lacks_a_package(start, tmp_path):
     (tmp_path / "s3torchconnector.py").write_text("raise ModuleNotFoundError(name='s3torchconnector')")
     run = start("lacking", PYTHONPATH=str(tmp_path))
     assert run.codes() == [CODES["configuration"]], run.output
-    assert run.output == "configuration: the image lacks s3torchconnector: build it from scripts/Dockerfile\n"
+    assert run.output == "configuration: the image lacks s3torchconnector: build it from image/Dockerfile\n"
 
 
 def test_wrong_world_size(start):
@@ -508,8 +508,8 @@ def test_environment_is_the_contract():
 
 
 def test_pins_are_those_of_the_image():
-    """What was tested is what the image holds."""
+    """The tests use the package versions of the image."""
     def pins(path):
         return set(re.findall(r"^([a-z0-9-]+==\S+)", path.read_text(), re.M))
-    image = pins(SCRIPTS / "requirements.txt")
+    image = pins(IMAGE / "requirements.txt")
     assert len(image) > 20 and image <= pins(HERE / "requirements.txt"), image - pins(HERE / "requirements.txt")

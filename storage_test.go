@@ -181,7 +181,7 @@ func TestForeignCopies(t *testing.T) {
 	}
 	for source, want := range map[string][]string{
 		"big/b.jsonl": {"storage.copies.sample.source", "more than the 5 GiB", "storage.transfers.sample to {source: big/}"},
-		"c.jsonl":     {"storage.copies.sample.source", "s3://company-data/c.jsonl", "no such object"},
+		"c.jsonl":     {"storage.copies.sample.source", "s3://company-data/c.jsonl", "the object does not exist"},
 	} {
 		_, err := run(t, "prod", given(source), nil)
 		for _, part := range want {
@@ -236,7 +236,7 @@ func TestNotebook(t *testing.T) {
 	if !strings.Contains(trust, `"aws:SourceAccount":"1000`) {
 		t.Errorf("any account's SageMaker could act as our role: %s", trust)
 	}
-	for sid := range statements(t, g.one(t, "sagemaker-policy"), "policy") {
+	for sid := range statements(t, g.one(t, "sagemaker-role-policy"), "policy") {
 		if sid == "" {
 			t.Error("a statement has no name")
 		}

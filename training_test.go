@@ -104,7 +104,7 @@ func TestTrainingRole(t *testing.T) {
 	}
 	for _, statement := range trust {
 		conditions := statement.Condition
-		if got := conditions["ArnEquals"]["aws:SourceArn"]; !strings.HasSuffix(strings.Join(got, " "), ":cluster/"+controlPlane) {
+		if got := conditions["ArnEquals"]["aws:SourceArn"]; !strings.HasSuffix(strings.Join(got, " "), ":cluster/llm-platform-dev") {
 			t.Errorf("trust names the cluster %q", got)
 		}
 	}

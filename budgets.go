@@ -121,7 +121,7 @@ func (b *budgetBuilder) notifications() budgets.BudgetNotificationArray {
 // killSwitch makes the policy that stops new accelerated instances, attached to
 // nothing yet, and the role with which AWS Budgets attaches it.
 func (b *budgetBuilder) killSwitch() error {
-	content, err := b.cfg.ControlPolicies(nil).KillSwitch().JSON()
+	content, err := policy.Guardrails{DeployRole: b.cfg.Organization.RoleName, Exempt: b.cfg.Guardrails.ExemptRoles}.KillSwitch().JSON()
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,18 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// loadSettings reads and checks the stack's configuration, once and whole. Call it
-// before anything is registered: its error names every fault.
+// loadSettings reads and validates the stack's configuration. Call it once, before anything is registered: its error
+// lists everything that is wrong.
 //
-// It takes the values from where the SDK itself takes them, because the SDK answers
-// for keys that are asked for by name only, and an unknown key must be found too.
+// It reads the values from where the SDK reads them, because the SDK only answers for keys asked for by name, and an
+// unknown key must be found too.
 func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
+	text := os.Getenv(pulumi.EnvConfig)
+	if text == "" {
+		return settings.Settings{}, fmt.Errorf("configuration: %s is not set; run the program with pulumi", pulumi.EnvConfig)
+	}
 	var all map[string]string
-	if err := json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &all); err != nil {
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
 		return settings.Settings{}, fmt.Errorf("configuration: %s: %w", pulumi.EnvConfig, err)
 	}
 	own := make(map[string]string, len(all))
@@ -31,11 +35,7 @@ func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 			}
 		}
 	}
-	cfg, err := settings.Load(ctx.Stack(), own, secret...)
-	if err != nil {
-		return settings.Settings{}, err
-	}
-	return cfg, cfg.Git.CheckToken(os.Getenv)
+	return settings.Load(ctx.Stack(), own, secret, os.Getenv)
 }
 
 // defaultTags are the tags of every AWS resource of a stack.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -30,7 +32,7 @@ func newCluster(ctx *pulumi.Context, name string, cfg settings.Settings, account
 	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, cluster, opts...); err != nil {
 		return nil, err
 	}
-	for _, pool := range cfg.Cluster.PoolNames() {
+	for _, pool := range slices.Sorted(maps.Keys(cfg.Cluster.Pools)) {
 		cluster.Pools[pool] = podFacts(pool, cfg.Cluster.Pools[pool], cfg.Cluster.Given())
 	}
 	b := &clusterBuilder{ctx: ctx, name: name, cfg: cfg, account: account, store: store, cluster: cluster}
@@ -54,10 +56,10 @@ func podFacts(name string, pool settings.Pool, given bool) Pool {
 		Name:       name,
 		Type:       pool.Type,
 		Labels:     nodepool.Labels(name, pool),
-		TaintKey:   pool.TaintKey(),
-		TaintValue: pool.TaintValue(),
+		TaintKey:   pool.TaintKey,
+		TaintValue: pool.TaintValue,
 	}
-	if *pool.EFA {
+	if pool.EFA {
 		facts.EFA = pool.Type.EFAInterfaces
 	}
 	if given && len(pool.Labels) > 0 {
@@ -248,7 +250,7 @@ func (b *clusterBuilder) provider(identifier pulumi.StringInput) error {
 // access lets people and pipelines in. The role that makes the cluster is in already.
 // https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
 func (b *clusterBuilder) access() error {
-	for _, name := range b.cfg.Cluster.AccessNames() {
+	for _, name := range slices.Sorted(maps.Keys(b.cfg.Cluster.Access)) {
 		entry := b.cfg.Cluster.Access[name]
 		permission := "AmazonEKSClusterAdminPolicy"
 		scope := awseks.AccessPolicyAssociationAccessScopeArgs{Type: pulumi.String("cluster")}

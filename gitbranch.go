@@ -29,7 +29,7 @@ type GitBranch struct {
 func newGitBranch(ctx *pulumi.Context, name string, cfg settings.Settings, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
 	none := pulumi.String("").ToStringOutput()
 	git := &GitBranch{Name: none, URL: none, Commit: none}
-	if cfg.Git.Provider == settings.NoGit {
+	if cfg.Git.Provider == settings.None {
 		return git, nil
 	}
 	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, git, opts...); err != nil {
@@ -93,7 +93,7 @@ func (g *GitBranch) toGitHub(ctx *pulumi.Context, name string, cfg settings.Sett
 	branch, err := github.NewBranch(ctx, name+"-branch-"+cfg.Git.Branch, &github.BranchArgs{
 		Repository:   pulumi.String(cfg.Git.Repository),
 		Branch:       pulumi.String(cfg.Git.Branch),
-		SourceBranch: pulumi.String(cfg.Git.SourceBranch),
+		SourceBranch: optional(cfg.Git.SourceBranch),
 		SourceSha:    optional(cfg.Git.SourceCommit),
 	}, append(branchOptions(g, cfg, cfg.Git.Repository+":"+cfg.Git.Branch, "sourceBranch", "sourceSha"),
 		pulumi.Provider(provider), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{absent}}))...)

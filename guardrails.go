@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/organizations"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/policy"
 	"llm-platform/internal/settings"
 )
 
@@ -22,7 +23,8 @@ func newGuardrails(ctx *pulumi.Context, name string, cfg settings.Settings, org 
 	if org.Management == nil {
 		return ctx.Log.Warn("guardrails: there are none, since organization.mode is none; set guardrails.enabled to false to say that this is meant", nil)
 	}
-	wanted := cfg.ControlPolicies(pools)
+	wanted := policy.GuardrailsFor(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
+		slices.Concat(cfg.Guardrails.InstanceTypes, pools), cfg.Guardrails.SageMakerInstanceTypes)
 	policies, err := wanted.Policies()
 	if err != nil {
 		return err

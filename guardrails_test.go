@@ -21,7 +21,7 @@ const (
 // else, in both ways to have an organization.
 func TestGuardrailsAreAttachedToOurs(t *testing.T) {
 	stray := map[string]any{
-		"organization.accounts.training": map[string]any{"unit": "ou-abcd-12345678"},
+		"organization.accounts.training": map[string]any{"organizationalUnit": "ou-abcd-12345678"},
 		"organization.accounts.testing":  map[string]any{"id": "222222222222"},
 	}
 	for name, c := range map[string]struct {

@@ -89,9 +89,7 @@ func platform(ctx *pulumi.Context) error {
 	ctx.Export("branchUrl", branch.URL)
 	ctx.Export("scriptCommit", branch.Commit)
 	ctx.Export("runName", pulumi.String(training.RunName))
-	ctx.Export("jobName", training.JobName)
 	ctx.Export("runCheckpointUrl", training.CheckpointURL)
 	ctx.Export("runArtifactUrl", training.ArtifactURL)
-	ctx.Export("smokeName", training.SmokeName)
 	return nil
 }

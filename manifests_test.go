@@ -37,7 +37,7 @@ var manifestCases = map[string]struct {
 	"plain":    {"g6.12xlarge", map[string]any{"nodes": 2}},
 	"thousand": {"p5.48xlarge", map[string]any{"nodes": 1000}},
 	"full": {"p5en.48xlarge", map[string]any{
-		"nodes": 2, "smoke": true, "queue": "research", "deadlineHours": 72, "resumeFrom": "train-0123456789",
+		"nodes": 2, "deadlineHours": 72, "resumeFrom": "train-0123456789",
 		"environment": map[string]string{"NCCL_DEBUG": "INFO"}, "secrets": map[string]string{"HF_TOKEN": "hf-not-a-token"},
 	}},
 }
@@ -126,9 +126,9 @@ func TestRunName(t *testing.T) {
 	first := name("p5.48xlarge", map[string]any{})
 	seen := map[string]string{first: "nothing"}
 	for setting, value := range map[string]any{
-		"image": "pytorch/pytorch:2.9.0", "command": []string{"python", "other.py"}, "args": []string{"--steps=1"}, "nodes": 2, "run": 2, "retries": 1,
+		"image": "pytorch/pytorch:2.9.0", "command": []string{"python", "other.py"}, "args": []string{"--steps=1"}, "nodes": 2, "runNumber": 2, "retries": 1,
 		"environment": map[string]string{"A": "1"}, "secrets": map[string]string{"HF_TOKEN": "one"}, "datasetPrefix": "wiki/",
-		"resumeFrom": "train-0123456789", "graceSeconds": 600, "queue": "research",
+		"resumeFrom": "train-0123456789", "graceSeconds": 600,
 	} {
 		got := name("p5.48xlarge", map[string]any{setting: value})
 		if other, taken := seen[got]; taken {
@@ -139,7 +139,7 @@ func TestRunName(t *testing.T) {
 	if name("p5e.48xlarge", map[string]any{}) == first {
 		t.Error("another instance type does not name another run")
 	}
-	for setting, value := range map[string]any{"deadlineHours": 5, "maxAccelerators": 64, "smoke": true} {
+	for setting, value := range map[string]any{"deadlineHours": 5} {
 		if got := name("p5.48xlarge", map[string]any{setting: value}); got != first {
 			t.Errorf("another %s names another run: it would end the one that goes on", setting)
 		}
@@ -311,5 +311,5 @@ func loadTraining(instanceType string, set map[string]any) (settings.Settings, e
 	if err != nil {
 		return settings.Settings{}, err
 	}
-	return settings.Load("dev", values, "cluster", "training")
+	return settings.Load("dev", values, []string{"cluster", "training"}, os.Getenv)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/eks"
@@ -59,9 +61,9 @@ func (b *clusterBuilder) systemNodes() error {
 // pools makes the accelerator pools. They share nothing but the EFA security group,
 // so that adding or removing one leaves the others alone.
 func (b *clusterBuilder) pools() error {
-	for _, name := range b.cfg.Cluster.PoolNames() {
+	for _, name := range slices.Sorted(maps.Keys(b.cfg.Cluster.Pools)) {
 		pool := b.cfg.Cluster.Pools[name]
-		if *pool.EFA && b.efa == nil {
+		if pool.EFA && b.efa == nil {
 			if err := b.efaGroup(); err != nil {
 				return fmt.Errorf("EFA security group: %w", err)
 			}

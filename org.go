@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -78,7 +80,7 @@ func newOrganization(ctx *pulumi.Context, name string, cfg settings.Settings, op
 		return nil, err
 	}
 	var previous *organizations.Account
-	for _, name := range cfg.Organization.AccountNames() {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Organization.Accounts)) {
 		wanted := cfg.Organization.Accounts[name]
 		account := &Account{Name: name}
 		var err error

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
@@ -92,7 +93,7 @@ func (b *clusterBuilder) anyPool(is func(Pool) bool) bool {
 func (b *clusterBuilder) tolerations(of func(Pool) bool) corev1.TolerationArray {
 	var all corev1.TolerationArray
 	var seen []string
-	for _, name := range b.cfg.Cluster.PoolNames() {
+	for _, name := range slices.Sorted(maps.Keys(b.cfg.Cluster.Pools)) {
 		pool := b.cluster.Pools[name]
 		taint := pool.TaintKey + "=" + pool.TaintValue
 		if !of(pool) || slices.Contains(seen, taint) {

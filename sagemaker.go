@@ -73,7 +73,7 @@ func newNotebook(ctx *pulumi.Context, name string, cfg settings.SageMaker, role 
 		SecurityGroups:       pulumi.ToStringArray(cfg.NotebookSecurityGroupIDs),
 		DirectInternetAccess: pulumi.String("Disabled"),
 		RootAccess:           pulumi.String("Disabled"),
-		VolumeSize:           pulumi.Int(cfg.VolumeGB),
+		VolumeSize:           pulumi.Int(cfg.NotebookVolumeGB),
 		KmsKeyId:             store.KeyARN,
 		InstanceMetadataServiceConfiguration: sagemaker.NotebookInstanceInstanceMetadataServiceConfigurationArgs{
 			MinimumInstanceMetadataServiceVersion: pulumi.String("2"),

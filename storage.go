@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
@@ -68,7 +70,7 @@ func newStorage(ctx *pulumi.Context, name string, cfg settings.Settings, account
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	for _, copied := range cfg.Storage.CopyNames() {
+	for _, copied := range slices.Sorted(maps.Keys(cfg.Storage.Copies)) {
 		if err := b.copy(copied, source); err != nil {
 			return nil, fmt.Errorf("copy %s: %w", copied, err)
 		}

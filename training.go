@@ -23,19 +23,18 @@ type Training struct {
 	JobName       pulumi.StringOutput // of the Kubernetes Job, which is the run's name; empty if nothing runs
 	CheckpointURL pulumi.StringOutput // s3://bucket/runs/<run>/; empty if nothing runs
 	ArtifactURL   pulumi.StringOutput // likewise
-	SmokeName     pulumi.StringOutput // of the smoke Job; empty without one
 }
 
 // newTraining makes the namespace and what belongs to it, and starts the run if the
 // stack wants one. It waits for nothing that runs: the Job is there when it is accepted.
 func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluster *Cluster, store *Storage, branch *GitBranch, scripts runs.Scripts, opts ...pulumi.ResourceOption) (*Training, error) {
 	none := pulumi.String("").ToStringOutput()
-	training := &Training{JobName: none, CheckpointURL: none, ArtifactURL: none, SmokeName: none}
+	training := &Training{JobName: none, CheckpointURL: none, ArtifactURL: none}
 	if err := ctx.RegisterComponentResource("llm:platform:Training", name, training, append(opts, pulumi.Providers(cluster.Provider))...); err != nil {
 		return nil, err
 	}
 	pool, ok := cluster.Pools[cfg.Training.Pool]
-	if !ok && (cfg.Training.Enabled || cfg.Training.Smoke) {
+	if !ok && cfg.Training.Enabled {
 		return nil, fmt.Errorf("training.pool: the cluster has no pool %q, but %s", cfg.Training.Pool, strings.Join(slices.Sorted(maps.Keys(cluster.Pools)), ", "))
 	}
 	t := &trainingBuilder{ctx: ctx, name: name, cfg: cfg.Training, region: cfg.Region, pool: pool, store: store, branch: branch, scripts: scripts, training: training}
@@ -46,11 +45,6 @@ func newTraining(ctx *pulumi.Context, name string, cfg settings.Settings, cluste
 	if cfg.Training.Enabled {
 		if err := t.run(); err != nil {
 			return nil, fmt.Errorf("run: %w", err)
-		}
-	}
-	if cfg.Training.Smoke {
-		if err := t.smoke(); err != nil {
-			return nil, fmt.Errorf("smoke: %w", err)
 		}
 	}
 	return training, ctx.RegisterResourceOutputs(training, pulumi.Map{"jobName": training.JobName})
@@ -160,12 +154,12 @@ func (t *trainingBuilder) environment() corev1.EnvVarArray {
 		set("HOME", homePath), // the user has none in the image
 		set("USER", "training"),
 	}
-	for _, name := range t.cfg.SecretNames() {
+	for _, name := range slices.Sorted(maps.Keys(t.cfg.Secrets)) {
 		env = append(env, corev1.EnvVarArgs{Name: pulumi.String(name), ValueFrom: &corev1.EnvVarSourceArgs{
 			SecretKeyRef: &corev1.SecretKeySelectorArgs{Name: pulumi.String(secretName), Key: pulumi.String(name)},
 		}})
 	}
-	for _, name := range t.cfg.EnvironmentNames() {
+	for _, name := range slices.Sorted(maps.Keys(t.cfg.Environment)) {
 		env = append(env, set(name, t.cfg.Environment[name]))
 	}
 	for _, fact := range runs.Network(t.pool.Type, t.pool.EFA) {
@@ -180,10 +174,10 @@ func (t *trainingBuilder) environment() corev1.EnvVarArray {
 func (t *trainingBuilder) identity() runs.Identity {
 	return runs.Identity{
 		Image: t.cfg.Image, Command: t.cfg.Command, Args: t.cfg.Args,
-		Environment: t.cfg.Environment, Secrets: t.cfg.SecretNames(),
+		Environment: t.cfg.Environment, Secrets: slices.Sorted(maps.Keys(t.cfg.Secrets)),
 		Nodes: t.cfg.Nodes, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, EFA: t.pool.EFA,
 		Dataset: t.cfg.DatasetPrefix, ResumeFrom: t.cfg.ResumeFrom,
-		Retries: t.cfg.Retries, GraceSeconds: t.cfg.GraceSeconds, Queue: t.cfg.Queue,
+		Retries: t.cfg.Retries, GraceSeconds: t.cfg.GraceSeconds,
 		Scripts: t.scripts.Digest(), Counter: t.cfg.RunNumber,
 	}
 }
@@ -206,9 +200,6 @@ func runURL(bucket *Bucket, runName string) pulumi.StringOutput {
 func (t *trainingBuilder) jobLabels() pulumi.StringMap {
 	labels := t.labels()
 	labels["llm-platform/script-commit"] = t.branch.Commit
-	if t.cfg.Queue != "" {
-		labels["kueue.x-k8s.io/queue-name"] = pulumi.String(t.cfg.Queue)
-	}
 	return labels
 }
 

@@ -9,7 +9,6 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/accelerator"
 	runs "llm-platform/internal/run"
 	"llm-platform/internal/settings"
 )
@@ -92,19 +91,12 @@ func (t *trainingBuilder) namespace() error {
 	return nil
 }
 
-// quota is how many accelerators the namespace may take.
+// quota returns the number of accelerators that the namespace may use: those of the run.
 func (t *trainingBuilder) quota() int {
-	if t.cfg.MaxAccelerators > 0 {
-		return t.cfg.MaxAccelerators
+	if !t.cfg.Enabled {
+		return 0
 	}
-	needed := 0
-	if t.cfg.Enabled {
-		needed = t.cfg.Nodes * t.pool.Type.Count
-	}
-	if t.cfg.Smoke {
-		needed++
-	}
-	return needed
+	return t.cfg.Nodes * t.pool.Type.Count
 }
 
 func (t *trainingBuilder) metadata(name string) *metav1.ObjectMetaArgs {
@@ -157,47 +149,6 @@ func (t *trainingBuilder) run() error {
 		return fmt.Errorf("job: %w", err)
 	}
 	t.training.JobName = job.Metadata.Name().Elem()
-	return nil
-}
-
-// smoke runs one pod that lists its accelerator.
-func (t *trainingBuilder) smoke() error {
-	command := []string{"nvidia-smi"}
-	if t.pool.Type.Kind == accelerator.Neuron {
-		command = []string{"neuron-ls"}
-	}
-	one := pulumi.StringMap{t.pool.Type.ResourceName(): pulumi.String("1")}
-	name := runs.Identity{Image: t.cfg.Image, Command: command, Pool: t.pool.Name, InstanceType: t.pool.Type.Name, Counter: t.cfg.RunNumber}.Name("smoke")
-	labels := pulumi.StringMap{"app.kubernetes.io/name": pulumi.String("smoke"), "app.kubernetes.io/managed-by": pulumi.String("pulumi")}
-	metadata := t.metadata(name)
-	metadata.Labels, metadata.Annotations = labels, unawaited()
-	job, err := batchv1.NewJob(t.ctx, t.name+"-"+name, &batchv1.JobArgs{
-		Metadata: metadata,
-		Spec: &batchv1.JobSpecArgs{
-			BackoffLimit:          pulumi.Int(0),
-			ActiveDeadlineSeconds: pulumi.Int(3600),
-			Template: &corev1.PodTemplateSpecArgs{
-				Metadata: &metav1.ObjectMetaArgs{Labels: labels},
-				Spec: &corev1.PodSpecArgs{
-					RestartPolicy:                pulumi.String("Never"),
-					ServiceAccountName:           pulumi.String(settings.TrainingServiceAccount),
-					AutomountServiceAccountToken: pulumi.Bool(false),
-					SecurityContext:              nobody(),
-					NodeSelector:                 pulumi.ToStringMap(t.pool.Labels),
-					Tolerations:                  t.tolerations(),
-					Containers: corev1.ContainerArray{corev1.ContainerArgs{
-						Name: pulumi.String("smoke"), Image: pulumi.String(t.cfg.Image), Command: pulumi.ToStringArray(command),
-						Resources:       &corev1.ResourceRequirementsArgs{Limits: one, Requests: one},
-						SecurityContext: unprivileged(),
-					}},
-				},
-			},
-		},
-	}, pulumi.Parent(t.training), pulumi.DependsOn(t.ready), pulumi.IgnoreChanges([]string{"spec"}))
-	if err != nil {
-		return err
-	}
-	t.training.SmokeName = job.Metadata.Name().Elem()
 	return nil
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/datasync"
@@ -23,7 +25,7 @@ func (b *storageBuilder) transfers() (pulumi.StringMap, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range b.cfg.Storage.TransferNames() {
+	for _, name := range slices.Sorted(maps.Keys(b.cfg.Storage.Transfers)) {
 		task, err := b.transfer(name, role, permissions)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)

@@ -45,11 +45,11 @@ func Render(name string, pool settings.Pool) (Node, error) {
 		AMIType:        pool.Type.AMIType(),
 		CapacityType:   "ON_DEMAND", // a reservation is filled with on-demand instances
 		ReservationID:  pool.ReservationID,
-		PlacementGroup: *pool.PlacementGroup,
+		PlacementGroup: pool.PlacementGroup,
 		VolumeGB:       pool.VolumeGB,
 		Labels:         Labels(name, pool),
-		TaintKey:       pool.TaintKey(),
-		TaintValue:     pool.TaintValue(),
+		TaintKey:       pool.TaintKey,
+		TaintValue:     pool.TaintValue,
 	}
 	switch pool.Capacity {
 	case settings.Spot:
@@ -57,7 +57,7 @@ func Render(name string, pool settings.Pool) (Node, error) {
 	case settings.CapacityBlock:
 		node.CapacityType, node.MarketType = "CAPACITY_BLOCK", "capacity-block"
 	}
-	if *pool.EFA {
+	if pool.EFA {
 		node.Interfaces = pool.Type.Interfaces()
 	}
 	if pool.Type.InstanceStoreGB > 0 {
@@ -82,7 +82,7 @@ func Labels(name string, pool settings.Pool) map[string]string {
 	} else {
 		labels[NVIDIALabel] = "true"
 	}
-	if *pool.EFA {
+	if pool.EFA {
 		labels[EFALabel] = "true"
 	}
 	return labels

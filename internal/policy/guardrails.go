@@ -24,6 +24,25 @@ type Guardrails struct {
 // the sizes of the documents are.
 const AnyAccount = "000000000000"
 
+// GuardrailsFor returns the guardrails of a stack, with TrainingAccount still to be filled in. instanceTypes are EC2's;
+// of these, accelerated ones are allowed in EC2 and, with the prefix ml., in SageMaker. The others need no permission.
+func GuardrailsFor(deployRole string, exemptRoles, regions, instanceTypes, sageMakerTypes []string) Guardrails {
+	g := Guardrails{
+		DeployRole:      deployRole,
+		Exempt:          exemptRoles,
+		Regions:         regions,
+		TrainingAccount: AnyAccount,
+		SageMakerTypes:  slices.Clone(sageMakerTypes),
+	}
+	for _, name := range instanceTypes {
+		if accelerator.Accelerated(name) {
+			g.InstanceTypes = append(g.InstanceTypes, name)
+			g.SageMakerTypes = append(g.SageMakerTypes, "ml."+name)
+		}
+	}
+	return g
+}
+
 // Policies is the guardrails as service control policies, few and small enough to be
 // attached to one target.
 func (g Guardrails) Policies() ([]ControlPolicy, error) {

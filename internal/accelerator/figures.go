@@ -85,7 +85,8 @@ func (f Figures) Validate(p *field.Path, name string) field.ErrorList {
 	errs := t.contradictions(p)
 	priced := f.USDPerHour != 0
 	if _, err := time.Parse(time.DateOnly, f.PriceDate); priced && err != nil {
-		errs = append(errs, field.Invalid(p.Child("priceDate"), f.PriceDate, "must be the day of usdPerHour, for example 2026-07-20"))
+		errs = append(errs, field.Invalid(p.Child("priceDate"), f.PriceDate,
+			"must be the day of usdPerHour, for example 2026-07-20"))
 	}
 	if priced && f.PriceRegion == "" {
 		errs = append(errs, field.Required(p.Child("priceRegion"), "the AWS region of usdPerHour"))
@@ -121,19 +122,25 @@ func (t Type) contradictions(p *field.Path) field.ErrorList {
 	require(t.AcceleratorMiB >= 0, "acceleratorMiB", t.AcceleratorMiB, "must not be negative")
 	require(t.InstanceStoreGB >= 0, "instanceStoreGB", t.InstanceStoreGB, "must not be negative")
 	require(t.Architecture == x86 || t.Architecture == arm, "architecture", t.Architecture, "must be x86_64 or arm64")
-	require(t.Kind != Neuron || t.Architecture != arm, "architecture", t.Architecture, "must be x86_64, since EKS has no Neuron image for arm64")
+	require(t.Kind != Neuron || t.Architecture != arm, "architecture", t.Architecture,
+		"must be x86_64, since EKS has no Neuron image for arm64")
 	switch {
 	case t.Count <= 0:
 	case t.Kind == NVIDIA:
-		require(t.Processes == t.Count, "processes", t.Processes, fmt.Sprintf("must be count, %d: one process for each GPU", t.Count))
+		require(t.Processes == t.Count, "processes", t.Processes,
+			fmt.Sprintf("must be count, %d: one process for each GPU", t.Count))
 	case t.Kind == Neuron:
-		require(t.Processes > 0 && t.Processes%t.Count == 0, "processes", t.Processes, fmt.Sprintf("must be a multiple of count, %d: one process for each logical NeuronCore", t.Count))
+		require(t.Processes > 0 && t.Processes%t.Count == 0, "processes", t.Processes,
+			fmt.Sprintf("must be a multiple of count, %d: one process for each logical NeuronCore", t.Count))
 	}
-	require(t.NetworkCards <= 0 || t.EFAInterfaces == 0 || t.EFAInterfaces == t.NetworkCards || t.EFAInterfaces > 0 && t.EFAInterfaces == t.NetworkCards-1,
+	fits := t.EFAInterfaces == 0 || t.EFAInterfaces == t.NetworkCards || t.EFAInterfaces > 0 && t.EFAInterfaces == t.NetworkCards-1
+	require(fits || t.NetworkCards <= 0,
 		"efaInterfaces", t.EFAInterfaces, fmt.Sprintf("must be 0, networkCards, %d, or one less if card 0 has no EFA", t.NetworkCards))
 	require(t.OnDemand || t.CapacityBlock, "capacityBlock", t.CapacityBlock, "must be true if onDemand is false")
-	require(t.OnDemandQuota == "" || quotaCode.MatchString(t.OnDemandQuota), "onDemandQuota", t.OnDemandQuota, "must be a service-quota code, for example L-417A185B")
-	require(t.SpotQuota == "" || quotaCode.MatchString(t.SpotQuota), "spotQuota", t.SpotQuota, "must be a service-quota code, for example L-7212CCBC")
+	require(t.OnDemandQuota == "" || quotaCode.MatchString(t.OnDemandQuota), "onDemandQuota", t.OnDemandQuota,
+		"must be a service-quota code, for example L-417A185B")
+	require(t.SpotQuota == "" || quotaCode.MatchString(t.SpotQuota), "spotQuota", t.SpotQuota,
+		"must be a service-quota code, for example L-7212CCBC")
 	require(t.Price.USDPerHour >= 0, "usdPerHour", t.Price.USDPerHour, "must not be negative")
 	return errs
 }
@@ -148,7 +155,8 @@ func (t Type) deviations(p *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	same := func(key string, value, figure any) {
 		if value != figure {
-			errs = append(errs, field.Invalid(p.Child(key), value, fmt.Sprintf("must be %v, the figure of the accelerator table", figure)))
+			errs = append(errs, field.Invalid(p.Child(key), value,
+				fmt.Sprintf("must be %v, the figure of the accelerator table", figure)))
 		}
 	}
 	same("kind", t.Kind, known.Kind)

@@ -48,7 +48,8 @@ func (b Budget) validate(p *field.Path, organization Organization, in input) fie
 	}
 	// manual is the default; with it the program only warns that there is no kill switch.
 	if len(b.MonthlyUSD) > 0 && b.KillSwitch == Automatic && organization.Mode == None {
-		errs = append(errs, field.Invalid(killSwitch, b.KillSwitch, "must be none without an organization (organization.mode none)"))
+		errs = append(errs, field.Invalid(killSwitch, b.KillSwitch,
+			"must be none without an organization (organization.mode none)"))
 	}
 	return errs
 }
@@ -66,7 +67,8 @@ func (b Budget) validateThresholds(p *field.Path) field.ErrorList {
 	case n == 0 && len(b.MonthlyUSD) > 0:
 		errs = append(errs, field.Required(actual, fmt.Sprintf("a budget needs a threshold here or in %s", forecast)))
 	case n > maxNotifications:
-		errs = append(errs, field.Invalid(actual, n, fmt.Sprintf("must be at most %d thresholds together with %s", maxNotifications, forecast)))
+		errs = append(errs, field.Invalid(actual, n,
+			fmt.Sprintf("must be at most %d thresholds together with %s", maxNotifications, forecast)))
 	}
 	return errs
 }
@@ -75,7 +77,8 @@ func (b Budget) validateSubscribers(p *field.Path) field.ErrorList {
 	emails, topic := p.Child("emails"), p.Child("snsTopicArn")
 	errs := append(unique(emails, b.Emails), topicARN.optional(topic, b.SNSTopicARN)...)
 	if n := len(b.Emails); n > maxEmails {
-		errs = append(errs, field.Invalid(emails, n, fmt.Sprintf("must be at most %d addresses; use a mailing list or %s", maxEmails, topic)))
+		errs = append(errs, field.Invalid(emails, n,
+			fmt.Sprintf("must be at most %d addresses; use a mailing list or %s", maxEmails, topic)))
 	}
 	for i, email := range b.Emails {
 		if address, err := mail.ParseAddress(email); err != nil || address.Address != email {

@@ -55,12 +55,14 @@ func (c rawCI) validate(p *field.Path, resolved CI, organization Organization, i
 	repositoryKey, deploy, preview := p.Child("repository"), p.Child("deployAssumeRoles"), p.Child("previewAssumeRoles")
 	if c.Repository == "" {
 		if c.StateBucketARN != "" || c.StateKMSKeyARN != "" || len(c.DeployAssumeRoles)+len(c.PreviewAssumeRoles) > 0 {
-			return field.ErrorList{field.Required(repositoryKey, "other ci keys have no effect without it: set it, or remove them")}
+			return field.ErrorList{field.Required(repositoryKey,
+				"other ci keys have no effect without it: set it, or remove them")}
 		}
 		return nil
 	}
 	errs := slices.Concat(
-		match(p.Child("environment"), resolved.Environment, environment, "the name of a GitHub environment, not a pattern: letters, digits, dots, _ and -"),
+		match(p.Child("environment"), resolved.Environment, environment,
+			"the name of a GitHub environment, not a pattern: letters, digits, dots, _ and -"),
 		knownAccount(p.Child("account"), c.Account, organization, in),
 		bucketARN.optional(p.Child("stateBucketArn"), c.StateBucketARN),
 		keyARN.optional(p.Child("stateKmsKeyArn"), c.StateKMSKeyARN),
@@ -68,7 +70,9 @@ func (c rawCI) validate(p *field.Path, resolved CI, organization Organization, i
 		unique(preview, c.PreviewAssumeRoles),
 	)
 	if !repository.MatchString(c.Repository) || strings.Count(c.Repository, "@") == 1 {
-		errs = append(errs, field.Invalid(repositoryKey, c.Repository, "must be owner/name or owner@id/name@id, not a URL or a pattern; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids"))
+		errs = append(errs, field.Invalid(repositoryKey, c.Repository,
+			"must be owner/name or owner@id/name@id, not a URL or a pattern; `gh api repos/OWNER/NAME --jq "+
+				"'.owner.id, .id'` prints the ids"))
 	}
 	for i, role := range c.DeployAssumeRoles {
 		errs = append(errs, roleARN.check(deploy.Index(i), role)...)
@@ -76,7 +80,8 @@ func (c rawCI) validate(p *field.Path, resolved CI, organization Organization, i
 	for i, role := range c.PreviewAssumeRoles {
 		errs = append(errs, roleARN.check(preview.Index(i), role)...)
 		if sameRole(role, organization.RoleName) {
-			errs = append(errs, field.Invalid(preview.Index(i), role, "must not be organization.roleName, since anyone who opens a pull request could deploy; use a read-only role"))
+			errs = append(errs, field.Invalid(preview.Index(i), role,
+				"must not be organization.roleName, since anyone who opens a pull request could deploy; use a read-only role"))
 		}
 	}
 	return errs

@@ -144,15 +144,18 @@ const existingCluster = "cannot be combined with cluster.kubeconfig, which refer
 func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	system := p.Child("systemInstanceType")
 	errs := slices.Concat(
-		choice(p.Child("version"), c.Version, eksversion.Known()...),
 		retention(p.Child("logDays"), c.LogDays),
 		between(p.Child("systemNodes"), c.SystemNodes, 1, 20),
 		match(system, c.SystemInstanceType, instanceType, "an EC2 instance type, for example m6i.large"),
 		c.validatePublic(p),
 		validateAccess(p.Child("access"), c.Access, o),
 	)
+	if _, err := eksversion.Lookup(c.Version); err != nil {
+		errs = append(errs, field.Forbidden(p.Child("version"), err.Error()))
+	}
 	if accelerator.Accelerated(c.SystemInstanceType) {
-		errs = append(errs, field.Invalid(system, c.SystemInstanceType, "must be a type without accelerators, for example m6i.large"))
+		errs = append(errs, field.Invalid(system, c.SystemInstanceType,
+			"must be a type without accelerators, for example m6i.large"))
 	}
 	return errs
 }
@@ -166,7 +169,8 @@ func (c rawCluster) validatePublic(p *field.Path) field.ErrorList {
 		if strings.HasSuffix(text, "/0") {
 			anywhere = true
 			if !c.AllowPublicAccessFromAnywhere {
-				errs = append(errs, field.Invalid(ranges.Index(i), text, fmt.Sprintf("must not include the whole internet; list your own ranges, or confirm with %s: true", allow)))
+				errs = append(errs, field.Invalid(ranges.Index(i), text,
+					fmt.Sprintf("must not include the whole internet; list your own ranges, or confirm with %s: true", allow)))
 			}
 		}
 	}
@@ -187,14 +191,17 @@ func validateAccess(p *field.Path, access map[string]Access, o Organization) fie
 		errs = append(errs, choice(at.Child("role"), item.Role, administrator, ciAccess, Scientist)...)
 		switch {
 		case strings.Contains(item.Principal, ":assumed-role/"):
-			errs = append(errs, field.Invalid(principal, item.Principal, "must not be a session; use the ARN of its role, arn:aws:iam::…:role/…"))
+			errs = append(errs, field.Invalid(principal, item.Principal,
+				"must not be a session; use the ARN of its role, arn:aws:iam::…:role/…"))
 		case isCreator(item.Principal, o):
-			errs = append(errs, field.Invalid(principal, item.Principal, "must not be the role that creates the cluster, which has access already; remove the entry"))
+			errs = append(errs, field.Invalid(principal, item.Principal,
+				"must not be the role that creates the cluster, which has access already; remove the entry"))
 		default:
 			errs = append(errs, principalARN.check(principal, item.Principal)...)
 		}
 		if other, taken := holder[item.Principal]; taken {
-			errs = append(errs, field.Invalid(principal, item.Principal, "must differ from the principal of "+other+"; EKS allows one entry for a principal"))
+			errs = append(errs, field.Invalid(principal, item.Principal,
+				"must differ from the principal of "+other+"; EKS allows one entry for a principal"))
 		}
 		holder[item.Principal] = name
 	}

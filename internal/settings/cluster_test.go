@@ -10,11 +10,11 @@ import (
 
 type object = map[string]any
 
-// pool is a pool to set on top of the dev stack, and pools several.
+// pool returns a pool to set on top of the dev stack, pools several.
 func pool(entry object) object    { return pools(object{"gpu": entry}) }
 func pools(entries object) object { return object{"cluster.pools": entries} }
 
-// and is several settings together.
+// and joins several settings.
 func and(all ...object) object {
 	whole := object{}
 	for _, set := range all {
@@ -25,7 +25,7 @@ func and(all ...object) object {
 	return whole
 }
 
-// custom is all figures of an instance type, with some set anew.
+// custom returns the figures of an instance type, with some replaced or, with nil, removed.
 func custom(extra object) object {
 	figures := object{
 		"kind": "nvidia", "accelerator": "NVIDIA X", "count": 8, "acceleratorMiB": 1000, "vcpu": 8, "memoryGiB": 64,
@@ -57,9 +57,9 @@ func badClusters() []bad {
 	}
 	return []bad{
 		// Network.
-		{"range too small", object{"network.cidr": "10.0.0.0/24"}, []string{"network.cidr: VPC range 10.0.0.0/24: public subnets would be a /32, less than a load balancer's /27; give a /16 to /19"}},
-		{"public range", object{"network.cidr": "8.8.0.0/16"}, []string{"network.cidr: VPC range 8.8.0.0/16: public addresses; take from 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10"}},
-		{"range with a host", object{"network.cidr": "10.0.1.0/16"}, []string{"network.cidr: VPC range 10.0.1.0/16: does not start at its own first address; write 10.0.0.0/16"}},
+		{"range too small", object{"network.cidr": "10.0.0.0/24"}, []string{"network.cidr: VPC range 10.0.0.0/24: …a /16 to /19"}},
+		{"public range", object{"network.cidr": "8.8.0.0/16"}, []string{"network.cidr: VPC range 8.8.0.0/16: public addresses; …"}},
+		{"range with a host", object{"network.cidr": "10.0.1.0/16"}, []string{"network.cidr: VPC range 10.0.1.0/16: …; write 10.0.0.0/16"}},
 		{"one zone", object{"network.zones": []any{"a"}}, []string{"network.zones: must be 2 to 6 zones: EKS needs two, and the subnet plan has room for 6, got 1"}},
 		{"zone of elsewhere", object{"network.zones": []any{"a", "b", "eu-west-1a"}}, []string{`network.zones[2]: must be an availability zone of us-west-2, for example a or us-west-2a, got "eu-west-1a"`}},
 		{"zone by number", object{"network.zones": []any{"a", "b", "1"}}, []string{`network.zones[2]: must be an availability zone of us-west-2, for example a or us-west-2a, got "1"`}},
@@ -81,8 +81,8 @@ func badClusters() []bad {
 		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: cannot be combined with network.vpcId; create the endpoints with the VPC, and remove this"}},
 		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{`cluster.pools.gpu.zones[0]: must be one of us-west-2b, got "a"; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC`}},
 		// Control plane.
-		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.33"; did you mean 1.35?`}},
-		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.36.1"; did you mean 1.36?`}},
+		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: "1.33" is not …1.35, 1.36…`}},
+		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: "1.36.1" is not …1.35, 1.36…`}},
 		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{`cluster.publicCidrs[0]: must not include the whole internet, got "0.0.0.0/0"; list your own ranges, or confirm with cluster.allowPublicAccessFromAnywhere: true`}},
 		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: requires 0.0.0.0/0 in cluster.publicCidrs; add it, or remove this"}},
 		{"address without a length", object{"cluster.publicCidrs": []any{"203.0.113.7"}}, []string{`cluster.publicCidrs[0]: must be a CIDR range, for example 203.0.113.0/24, got "203.0.113.7"; a single address is a /32`}},
@@ -133,7 +133,7 @@ func badClusters() []bad {
 		{"label value with a slash", p5(object{"labels": object{"team": "a/b"}}), []string{`cluster.pools.gpu.labels.team: must be at most 63 letters, digits, _ . and -, with a letter or digit at both ends, got "a/b"`}},
 		{"our label", p5(object{"labels": object{PoolLabel: "other"}}), []string{"cluster.pools.gpu.labels.llm-platform/pool: is set by the platform, to the name of the pool; remove it"}},
 		{"taint with an effect", p5(object{"taint": "nvidia.com/gpu=true:NoSchedule"}), []string{`cluster.pools.gpu.taint: must be key=value, for example nvidia.com/gpu=true, got "nvidia.com/gpu=true:NoSchedule"; the effect is always NoSchedule`}},
-		// A cluster that exists.
+		// An existing cluster.
 		{"given and public", and(given, pool(object{"instanceType": "g5.xlarge"}), object{"cluster.publicCidrs": []any{"203.0.113.0/24"}}), []string{"cluster.publicCidrs: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
 		{"given and entered", and(given, pool(object{"instanceType": "g5.xlarge"}), entry(object{"principal": role, "role": "ci"})), []string{"cluster.access: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
 		{"given with nodes", and(given, pool(object{"instanceType": "g5.xlarge", "nodes": 2})), []string{"cluster.pools.gpu.nodes: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
@@ -145,7 +145,7 @@ func TestBadClusters(t *testing.T) {
 	refuse(t, badClusters())
 }
 
-// What a pool may leave out follows from its instance type.
+// What is left out of a pool follows from its instance type.
 func TestPoolDefaults(t *testing.T) {
 	set := and(object{"training.enabled": false}, custom(object{"instanceStoreGB": 100}), object{"network.acceleratorZones": []any{"b", "a"}}, pools(object{
 		"a": object{"instanceType": "g5.xlarge"},
@@ -182,7 +182,7 @@ func TestPoolDefaults(t *testing.T) {
 	}
 }
 
-// The whole internet is let in when both keys say so.
+// The API can be opened to the whole internet if both keys say so.
 func TestOpenToTheWorldSpeltOut(t *testing.T) {
 	set := object{"cluster.publicCidrs": []any{"0.0.0.0/0"}, "cluster.allowPublicAccessFromAnywhere": true}
 	if _, err := Load("dev", with(t, "dev", set), nil, token); err != nil {
@@ -190,10 +190,10 @@ func TestOpenToTheWorldSpeltOut(t *testing.T) {
 	}
 }
 
-// kubeconfigText is that of a cluster that exists; its token must not be seen again.
+// kubeconfigText is the kubeconfig of an existing cluster; its token must not be shown.
 const kubeconfigText = "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}], users: [{name: a, user: {token: token-0123456789}}]}"
 
-// A kubeconfig is a secret: neither printed settings nor faults repeat it.
+// A kubeconfig is a secret: neither printed settings nor errors show it.
 func TestKubeconfigStaysHidden(t *testing.T) {
 	set := and(object{"cluster.kubeconfig": kubeconfigText + "\n", "cluster.publicCidrs": []any{}}, pool(object{"instanceType": "g5.xlarge", "labels": object{"team": "a"}}))
 	s, err := Load("dev", with(t, "dev", set), []string{"cluster"}, token)
@@ -234,7 +234,7 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 	}
 }
 
-// An existing VPC takes the place of the one to make.
+// An existing VPC replaces the new one.
 func TestGivenVPC(t *testing.T) {
 	s, err := Load("dev", with(t, "dev", object{
 		"network.vpcId":                "vpc-0123456789abcdef0",

@@ -105,7 +105,8 @@ func (d *decoder) object(p *field.Path, object map[string]any, into reflect.Valu
 			d.fill(p.Child(name), part, into.Field(i), declared)
 		case option == "omitempty":
 		case declared:
-			d.errors = append(d.errors, field.Required(p.Child(name), "set it, or remove it from the stack file to get the default of Pulumi.yaml"))
+			d.errors = append(d.errors, field.Required(p.Child(name),
+				"set it, or remove it from the stack file to get the default of Pulumi.yaml"))
 		default:
 			d.errors = append(d.errors, field.Required(p.Child(name), ""))
 		}
@@ -114,7 +115,8 @@ func (d *decoder) object(p *field.Path, object map[string]any, into reflect.Valu
 		switch {
 		case known[name]:
 		case declared && strings.Contains(name, "."): // from `config set` without --path
-			d.errors = append(d.errors, field.Forbidden(p.Child(name), "is one key with a dot in its name; use `pulumi config set --path`, or nest it in the stack file"))
+			d.errors = append(d.errors, field.Forbidden(p.Child(name),
+				"is one key with a dot in its name; use `pulumi config set --path`, or nest it in the stack file"))
 		default:
 			way := suggest(name, sortedKeys(known))
 			if way == "" {

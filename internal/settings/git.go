@@ -70,7 +70,6 @@ func (g Git) tokenVariable() string {
 var (
 	ownerName      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 	repositoryName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
-	abbreviated    = regexp.MustCompile(`^[0-9a-f]{7,}$`)
 	commitHash     = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 	apiURL         = regexp.MustCompile(`^https://[^/\s]+/([^\s]*/)?$`)
 	// slashed matches GitLab groups, and those branch names of https://git-scm.com/docs/git-check-ref-format that need
@@ -80,19 +79,22 @@ var (
 
 func (g rawGit) validate(p *field.Path, resolved Git, in input) field.ErrorList {
 	errs := choice(p.Child("provider"), g.Provider, GitHub, GitLab, None)
-	errs = append(errs, optional(p.Child("baseUrl"), g.BaseURL, apiURL, "the URL of an API with a slash at the end, for example https://git.example.com/api/v4/")...)
+	errs = append(errs, optional(p.Child("baseUrl"), g.BaseURL, apiURL,
+		"the URL of an API with a slash at the end, for example https://git.example.com/api/v4/")...)
 	errs = append(errs, validateBranch(p.Child("branch"), g.Branch, resolved.Branch)...)
 	switch source := p.Child("source"); {
 	case resolved.SourceCommit != "":
-	case abbreviated.MatchString(g.Source) && strings.ContainsAny(g.Source, "0123456789") && strings.ContainsAny(g.Source, "abcdef"):
+	case isAbbreviated(g.Source):
 		errs = append(errs, field.Invalid(source, g.Source, "must be a branch, or a commit with all of its 40 digits"))
 	default:
 		errs = append(errs, validateBranch(source, g.Source, g.Source)...)
 	}
 	if resolved.Branch == g.Source {
-		errs = append(errs, field.Invalid(p.Child("branch"), resolved.Branch, "must differ from "+p.Child("source").String()+"; the scripts need a branch of their own, for example training/{stack}"))
+		errs = append(errs, field.Invalid(p.Child("branch"), resolved.Branch,
+			"must differ from "+p.Child("source").String()+"; the scripts need a branch of their own, for example training/{stack}"))
 	} else if resolved.Branch == "main" || resolved.Branch == "master" || resolved.Branch == "HEAD" {
-		errs = append(errs, field.Invalid(p.Child("branch"), resolved.Branch, "must not be the default branch; use another, for example training/{stack}"))
+		errs = append(errs, field.Invalid(p.Child("branch"), resolved.Branch,
+			"must not be the default branch; use another, for example training/{stack}"))
 	}
 	token := p.Child("token")
 	errs = append(errs, mustBeSecret(token, g.Token, in.secretKeys)...)
@@ -105,7 +107,9 @@ func (g rawGit) validate(p *field.Path, resolved Git, in input) field.ErrorList 
 		errs = append(errs, g.validateRepository(p.Child("repository"), resolved)...)
 		// Without a token the providers continue anonymously and fail with a misleading 404.
 		if variable := resolved.tokenVariable(); g.Token == "" && in.environment(variable) == "" {
-			errs = append(errs, field.Required(token, "run `pulumi config set --secret --path git.token`, set "+variable+" in the environment, or set git.provider to none. The token needs write access to the repository"))
+			errs = append(errs, field.Required(token,
+				"run `pulumi config set --secret --path git.token`, set "+variable+" in the environment, "+
+					"or set git.provider to none. The token needs write access to the repository"))
 		}
 	}
 	return errs
@@ -119,10 +123,17 @@ func (g rawGit) validateRepository(p *field.Path, resolved Git) field.ErrorList 
 	if g.Repository == "" {
 		return field.ErrorList{field.Required(p, "name an existing repository as owner/name, or set git.provider to none")}
 	}
-	if !owner.MatchString(resolved.Owner) || !repositoryName.MatchString(resolved.Repository) || strings.HasSuffix(resolved.Repository, ".git") {
+	name := resolved.Repository
+	if !owner.MatchString(resolved.Owner) || !repositoryName.MatchString(name) || strings.HasSuffix(name, ".git") {
 		return field.ErrorList{field.Invalid(p, g.Repository, must+"; omit the host and .git")}
 	}
 	return nil
+}
+
+// isAbbreviated reports whether a text looks like the first digits of a commit.
+func isAbbreviated(text string) bool {
+	const digits, letters = "0123456789", "abcdef"
+	return len(text) >= 7 && strings.Trim(text, digits+letters) == "" && strings.ContainsAny(text, digits) && strings.ContainsAny(text, letters)
 }
 
 // validateBranch checks the name of a branch as it is with the stack filled in.
@@ -131,9 +142,12 @@ func validateBranch(p *field.Path, written, name string) field.ErrorList {
 	case name == "":
 		return field.ErrorList{field.Required(p, "name a branch")}
 	case strings.HasPrefix(name, "refs/"):
-		return field.ErrorList{field.Invalid(p, written, "must be the name of a branch without refs/heads/, for example training/dev")}
-	case !slashed.MatchString(name) || len(name) > 200 || strings.Contains(name, "..") || strings.HasSuffix(name, ".lock") || strings.HasSuffix(name, "."):
-		return field.ErrorList{field.Invalid(p, written, "must be a branch name of letters, digits, and single dots, hyphens, underscores and slashes")}
+		return field.ErrorList{field.Invalid(p, written,
+			"must be the name of a branch without refs/heads/, for example training/dev")}
+	case !slashed.MatchString(name), len(name) > 200, strings.Contains(name, ".."),
+		strings.HasSuffix(name, ".lock"), strings.HasSuffix(name, "."):
+		return field.ErrorList{field.Invalid(p, written,
+			"must be a branch name of letters, digits, and single dots, hyphens, underscores and slashes")}
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ import (
 type Guardrails struct {
 	Enabled                bool
 	Regions                []string // allowed regions, the stack's own first
-	ExemptRoles            []string // names, with paths, of roles that guardrails do not apply to, besides Organization.RoleName
-	InstanceTypes          []string // accelerated EC2 types that the training account may start in addition to its pools'
-	SageMakerInstanceTypes []string // accelerated SageMaker types (ml.…) that it may start in addition to the ml. equivalents of its EC2 types
+	ExemptRoles            []string // names, with paths, of exempt roles besides Organization.RoleName
+	InstanceTypes          []string // accelerated EC2 types that the training account may start besides its pools'
+	SageMakerInstanceTypes []string // accelerated SageMaker types (ml.…) that it may start besides those of its EC2 types
 }
 
 type rawGuardrails struct {
@@ -57,13 +57,15 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 		case !regionName.MatchString(region):
 			errs = append(errs, field.Invalid(regions.Index(i), region, "must be an AWS region, for example eu-west-1"))
 		case catalog.Partition(region) != catalog.Partition(s.Region):
-			errs = append(errs, field.Invalid(regions.Index(i), region, "must be in the partition of the stack's region, "+s.Region))
+			errs = append(errs, field.Invalid(regions.Index(i), region,
+				"must be in the partition of the stack's region, "+s.Region))
 		}
 	}
 	for i, role := range g.ExemptRoles {
 		switch {
 		case !rolePath.MatchString(role):
-			errs = append(errs, field.Invalid(roles.Index(i), role, "must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator"))
+			errs = append(errs, field.Invalid(roles.Index(i), role,
+				"must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator"))
 		case role == s.Organization.RoleName:
 			errs = append(errs, field.Forbidden(roles.Index(i), role+" is organization.roleName, which is exempt already; remove it"))
 		}
@@ -72,12 +74,14 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 		bare := strings.TrimPrefix(name, "ml.")
 		switch {
 		case !instanceType.MatchString(bare):
-			errs = append(errs, field.Invalid(types.Index(i), name, "must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge"))
+			errs = append(errs, field.Invalid(types.Index(i), name,
+				"must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge"))
 		case !accelerator.Accelerated(bare):
 			errs = append(errs, field.Forbidden(types.Index(i), name+" has no accelerator, and other types are not limited; remove it"))
 		}
 	}
-	guardrails := policy.GuardrailsFor(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions, s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
+	guardrails := policy.GuardrailsFor(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
+		s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
 	if _, err := guardrails.Policies(); err != nil {
 		errs = append(errs, field.Forbidden(p, fmt.Sprint(err)))
 	}

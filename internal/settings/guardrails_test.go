@@ -69,7 +69,7 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	}
 }
 
-// Each bad setting has one fault, at its key, that names the value or the way out.
+// Every bad setting has one error, with its key, the value and what to do.
 func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 	cases := []struct {
 		want   string
@@ -142,7 +142,7 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 	}
 }
 
-// A subject is exact: nothing in it stands for anything else.
+// A subject is exact: it contains no wildcard.
 func TestSubjects(t *testing.T) {
 	s := good().resolve("dev")
 	if got, want := s.CI.DeploySubject(), "repo:owner/name:environment:dev"; got != want {

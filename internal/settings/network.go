@@ -97,10 +97,15 @@ var (
 
 // retentions lists the days for which CloudWatch can keep logs.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+var retentions = []int{
+	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+}
 
 func (n rawNetwork) validate(p *field.Path, region string, in input) field.ErrorList {
-	errs := append(validateZones(p.Child("zones"), n.Zones, region), validateZones(p.Child("acceleratorZones"), n.AcceleratorZones, region)...)
+	errs := slices.Concat(
+		validateZones(p.Child("zones"), n.Zones, region),
+		validateZones(p.Child("acceleratorZones"), n.AcceleratorZones, region),
+	)
 	if n.FlowLogDays != 0 {
 		errs = append(errs, retention(p.Child("flowLogDays"), n.FlowLogDays)...)
 	}
@@ -115,7 +120,8 @@ func (n rawNetwork) validateNew(p *field.Path, region string, in input) field.Er
 	zones, accelerators, services := p.Child("zones"), p.Child("acceleratorZones"), p.Child("interfaceEndpoints")
 	errs := append(choice(p.Child("nat"), n.NAT, singleNAT, NATPerZone), unique(services, n.InterfaceEndpoints)...)
 	if k := len(n.Zones); k < 2 || k > cidr.MaxZones {
-		errs = append(errs, field.Invalid(zones, k, fmt.Sprintf("must be 2 to %d zones: EKS needs two, and the subnet plan has room for %d", cidr.MaxZones, cidr.MaxZones)))
+		errs = append(errs, field.Invalid(zones, k,
+			fmt.Sprintf("must be 2 to %d zones: EKS needs two, and the subnet plan has room for %d", cidr.MaxZones, cidr.MaxZones)))
 	}
 	if k := len(n.AcceleratorZones); k < 1 || k > cidr.MaxGPUZones {
 		errs = append(errs, field.Invalid(accelerators, k, fmt.Sprintf("must be 1 to %d zones", cidr.MaxGPUZones)))
@@ -134,14 +140,19 @@ func (n rawNetwork) validateNew(p *field.Path, region string, in input) field.Er
 	for i, service := range n.InterfaceEndpoints {
 		switch {
 		case service == "s3":
-			errs = append(errs, field.Forbidden(services.Index(i), "s3 is unnecessary: the VPC has a gateway endpoint for S3, which is free; remove it"))
+			errs = append(errs, field.Forbidden(services.Index(i),
+				"s3 is unnecessary: the VPC has a gateway endpoint for S3, which is free; remove it"))
 		case !slices.Contains(endpoints, service):
-			errs = append(errs, field.Invalid(services.Index(i), service, "must be one of "+strings.Join(endpoints, ", ")+suggest(service, endpoints)))
+			errs = append(errs, field.Invalid(services.Index(i), service,
+				"must be one of "+strings.Join(endpoints, ", ")+suggest(service, endpoints)))
 		}
 	}
-	for name, set := range map[string]bool{"privateSubnetIds": len(n.PrivateSubnetIDs) > 0, "acceleratorSubnetIds": len(n.AcceleratorSubnetIDs) > 0} {
+	for name, set := range map[string]bool{
+		"privateSubnetIds": len(n.PrivateSubnetIDs) > 0, "acceleratorSubnetIds": len(n.AcceleratorSubnetIDs) > 0,
+	} {
 		if set {
-			errs = append(errs, field.Forbidden(p.Child(name), fmt.Sprintf("requires %s, the VPC of the subnets; set it, or remove this", p.Child("vpcId"))))
+			errs = append(errs, field.Forbidden(p.Child(name),
+				fmt.Sprintf("requires %s, the VPC of the subnets; set it, or remove this", p.Child("vpcId"))))
 		}
 	}
 	return errs
@@ -158,7 +169,8 @@ func (n rawNetwork) validateExisting(p *field.Path, region string) field.ErrorLi
 		errs = append(errs, field.Required(accelerators, "for example {a: subnet-…}"))
 	}
 	if len(n.InterfaceEndpoints) > 0 {
-		errs = append(errs, field.Forbidden(p.Child("interfaceEndpoints"), fmt.Sprintf("cannot be combined with %s; create the endpoints with the VPC, and remove this", p.Child("vpcId"))))
+		errs = append(errs, field.Forbidden(p.Child("interfaceEndpoints"),
+			fmt.Sprintf("cannot be combined with %s; create the endpoints with the VPC, and remove this", p.Child("vpcId"))))
 	}
 	for i, id := range n.PrivateSubnetIDs {
 		errs = append(errs, match(private.Index(i), id, subnetID, "a subnet id (subnet-…)")...)
@@ -197,7 +209,8 @@ func validateZone(p *field.Path, name, region string) field.ErrorList {
 	if isZone(fullZone(name, region), region) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(p, name, fmt.Sprintf("must be an availability zone of %s, for example a or %sa", region, region))}
+	return field.ErrorList{field.Invalid(p, name,
+		fmt.Sprintf("must be an availability zone of %s, for example a or %sa", region, region))}
 }
 
 func validateZones(p *field.Path, names []string, region string) field.ErrorList {
@@ -212,7 +225,8 @@ func retention(p *field.Path, days int) field.ErrorList {
 	if slices.Contains(retentions, days) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(p, days, "must be a number of days for which CloudWatch can keep logs, one of "+strings.Trim(fmt.Sprint(retentions), "[]"))}
+	return field.ErrorList{field.Invalid(p, days,
+		"must be a number of days for which CloudWatch can keep logs, one of "+strings.Trim(fmt.Sprint(retentions), "[]"))}
 }
 
 // joined returns the errors that errors.Join joined.

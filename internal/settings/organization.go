@@ -96,16 +96,20 @@ func (o rawOrganization) validate(p *field.Path, resolved Organization, in input
 		unique(p.Child("trustedServices"), o.TrustedServices),
 	)
 	if o.RoleName == "" && o.Mode != None {
-		errs = append(errs, field.Required(p.Child("roleName"), "the program assumes it in every account. To use the credentials as they are, set organization.mode to none"))
+		errs = append(errs, field.Required(p.Child("roleName"),
+			"the program assumes it in every account. To use the credentials as they are, set organization.mode to none"))
 	}
 	for i, service := range o.TrustedServices {
 		if !slices.Contains(trustable, service) {
-			errs = append(errs, field.Invalid(p.Child("trustedServices").Index(i), service, "must be a service that supports trusted access (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html)"+suggest(service, trustable)))
+			errs = append(errs, field.Invalid(p.Child("trustedServices").Index(i), service,
+				"must be a service that supports trusted access "+
+					"(https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html)"+suggest(service, trustable)))
 		}
 	}
 	units := p.Child("organizationalUnits")
 	for i, name := range o.OrganizationalUnits {
-		errs = append(errs, match(units.Index(i), name, unitName, "an OU name of letters, digits, spaces, _ and -, a letter first")...)
+		errs = append(errs, match(units.Index(i), name, unitName,
+			"an OU name of letters, digits, spaces, _ and -, a letter first")...)
 		if slices.ContainsFunc(o.OrganizationalUnits[:i], func(other string) bool { return strings.EqualFold(name, other) }) {
 			errs = append(errs, field.Duplicate(units.Index(i), name))
 		}
@@ -117,12 +121,14 @@ func (o rawOrganization) validateAccounts(p *field.Path, accounts map[string]Acc
 	var errs field.ErrorList
 	names := slices.Sorted(maps.Keys(accounts))
 	if !slices.Contains(names, TrainingAccount) {
-		errs = append(errs, field.Required(p.Child("accounts", TrainingAccount), "this account holds the data and the cluster"))
+		errs = append(errs, field.Required(p.Child("accounts", TrainingAccount),
+			"this account holds the data and the cluster"))
 	}
 	for i, name := range names {
 		at, account := entry(p.Child("accounts"), name), accounts[name]
 		if !isName(name, 20) {
-			errs = append(errs, field.Invalid(at, name, "must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first"))
+			errs = append(errs, field.Invalid(at, name,
+				"must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first"))
 		}
 		if account.ID != "" {
 			errs = append(errs, o.validateExisting(at, account)...)
@@ -135,7 +141,8 @@ func (o rawOrganization) validateAccounts(p *field.Path, accounts map[string]Acc
 				errs = append(errs, field.Invalid(at.Child("id"), account.ID, "must differ from the id of "+other))
 			}
 			if account.Email != "" && strings.EqualFold(account.Email, same.Email) {
-				errs = append(errs, field.Invalid(at.Child("email"), account.Email, "must differ from the e-mail address of "+other+"; put {account} into organization.emailTemplate"))
+				errs = append(errs, field.Invalid(at.Child("email"), account.Email,
+					"must differ from the e-mail address of "+other+"; put {account} into organization.emailTemplate"))
 			}
 			if account.Name == same.Name {
 				errs = append(errs, field.Invalid(at.Child("name"), account.Name, "must differ from the name of "+other))
@@ -148,13 +155,16 @@ func (o rawOrganization) validateAccounts(p *field.Path, accounts map[string]Acc
 func (o rawOrganization) validateExisting(at *field.Path, existing Account) field.ErrorList {
 	errs := account(at.Child("id"), existing.ID)
 	if existing.Email != "" {
-		errs = append(errs, field.Forbidden(at.Child("email"), "cannot be combined with id, which refers to an existing account; remove one of them"))
+		errs = append(errs, field.Forbidden(at.Child("email"),
+			"cannot be combined with id, which refers to an existing account; remove one of them"))
 	}
 	if existing.OrganizationalUnit != "" {
-		errs = append(errs, field.Forbidden(at.Child("organizationalUnit"), "cannot be combined with id, which refers to an existing account that stays where it is; remove one of them"))
+		errs = append(errs, field.Forbidden(at.Child("organizationalUnit"),
+			"cannot be combined with id, which refers to an existing account that stays where it is; remove one of them"))
 	}
 	if existing.ID == o.ManagementAccountID && o.Mode != None {
-		errs = append(errs, field.Invalid(at.Child("id"), existing.ID, "must not be the management account, which guardrails do not apply to; use a member account"))
+		errs = append(errs, field.Invalid(at.Child("id"), existing.ID,
+			"must not be the management account, which guardrails do not apply to; use a member account"))
 	}
 	return errs
 }
@@ -168,16 +178,23 @@ func (o rawOrganization) validateNew(p, at *field.Path, name string, account Acc
 	if len(account.Name) > 50 {
 		errs = append(errs, field.Invalid(at.Child("name"), account.Name, "must be at most 50 characters"))
 	}
-	if unit, units := account.OrganizationalUnit, p.Child("organizationalUnits"); unit != "" && in.read(units) && !slices.Contains(o.OrganizationalUnits, unit) && !unitID.MatchString(unit) {
-		errs = append(errs, field.Invalid(at.Child("organizationalUnit"), unit, fmt.Sprintf("must be in %s or the id of an OU (ou-…)", units)+suggest(unit, o.OrganizationalUnits)))
+	unit, units := account.OrganizationalUnit, p.Child("organizationalUnits")
+	if unit != "" && in.read(units) && !slices.Contains(o.OrganizationalUnits, unit) && !unitID.MatchString(unit) {
+		errs = append(errs, field.Invalid(at.Child("organizationalUnit"), unit,
+			fmt.Sprintf("must be in %s or the id of an OU (ou-…)", units)+suggest(unit, o.OrganizationalUnits)))
 	}
 	if account.Email == "" {
-		return append(errs, field.Required(p.Child("emailTemplate"), fmt.Sprintf("account %s has neither email nor id. Set it, for example to aws+{stack}-{account}@example.com", name)))
+		return append(errs, field.Required(p.Child("emailTemplate"),
+			fmt.Sprintf("account %s has neither email nor id. Set it, for example to "+
+				"aws+{stack}-{account}@example.com", name)))
 	}
 	address, err := mail.ParseAddress(account.Email)
+	_, domain, _ := strings.Cut(account.Email, "@")
 	if err != nil || address.Address != account.Email || len(account.Email) < 6 || len(account.Email) > 64 ||
-		strings.ContainsAny(account.Email, "{} ") || !strings.Contains(account.Email[strings.LastIndex(account.Email, "@")+1:], ".") {
-		errs = append(errs, field.Invalid(at.Child("email"), account.Email, "must be an e-mail address of 6 to 64 characters, name@domain; organization.emailTemplate may contain {stack} and {account}"))
+		strings.ContainsAny(account.Email, "{} ") || !strings.Contains(domain, ".") {
+		errs = append(errs, field.Invalid(at.Child("email"), account.Email,
+			"must be an e-mail address of 6 to 64 characters, name@domain; organization.emailTemplate may contain "+
+				"{stack} and {account}"))
 	}
 	return errs
 }
@@ -188,5 +205,6 @@ func knownAccount(p *field.Path, name string, o Organization, in input) field.Er
 	if _, ok := o.Accounts[name]; ok || name == TrainingAccount || !in.read(accounts) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(p, name, "must be an account of "+accounts.String()+suggest(name, slices.Sorted(maps.Keys(o.Accounts))))}
+	return field.ErrorList{field.Invalid(p, name,
+		"must be an account of "+accounts.String()+suggest(name, slices.Sorted(maps.Keys(o.Accounts))))}
 }

@@ -34,7 +34,7 @@ type Pool struct {
 	EFA            bool              // nodes have all EFA interfaces of their type
 	PlacementGroup bool              // nodes are in a cluster placement group
 	VolumeGB       int               // root volume, which holds images where there is no instance store
-	Labels         map[string]string // of the nodes, in addition to the platform's; of an existing cluster, those that select its nodes
+	Labels         map[string]string // of the nodes, besides the platform's; of an existing cluster, those that select them
 	TaintKey       string            // of the nodes' NoSchedule taint
 	TaintValue     string            //
 
@@ -42,9 +42,7 @@ type Pool struct {
 }
 
 // Reserved reports whether the capacity is reserved in advance.
-func (p Pool) Reserved() bool { return reserved(p.Capacity) }
-
-func reserved(capacity string) bool { return capacity == Reservation || capacity == CapacityBlock }
+func (p Pool) Reserved() bool { return p.Capacity == Reservation || p.Capacity == CapacityBlock }
 
 // rawPool is a pool as written. Pulumi.yaml cannot declare defaults for entries that the user names, so they are in
 // resolve and in the description of cluster.pools.
@@ -112,9 +110,11 @@ var reservationID = regexp.MustCompile(`^cr-[0-9a-f]{8,17}$`)
 func validatePoolName(at *field.Path, name string) field.ErrorList {
 	switch {
 	case !isName(name, 16):
-		return field.ErrorList{field.Invalid(at, name, "must have a name of 1 to 16 lower-case letters, digits and hyphens, a letter first")}
+		return field.ErrorList{field.Invalid(at, name,
+			"must have a name of 1 to 16 lower-case letters, digits and hyphens, a letter first")}
 	case name == SystemPool:
-		return field.ErrorList{field.Forbidden(at, "is the name of the pool for the cluster's own pods; choose another name")}
+		return field.ErrorList{field.Forbidden(at,
+			"is the name of the pool for the cluster's own pods; choose another name")}
 	}
 	return nil
 }
@@ -124,11 +124,13 @@ func validatePoolName(at *field.Path, name string) field.ErrorList {
 func (r rawPool) validate(at *field.Path, name string, pool Pool, existing bool, s Settings, in input) field.ErrorList {
 	if pool.Type.Name == "" {
 		known := accelerator.Known()
-		return field.ErrorList{field.Invalid(at.Child("instanceType"), r.InstanceType, "must be described in cluster.instanceTypes, or be one of "+strings.Join(known, ", ")+suggest(r.InstanceType, known))}
+		return field.ErrorList{field.Invalid(at.Child("instanceType"), r.InstanceType,
+			"must be described in cluster.instanceTypes, or be one of "+strings.Join(known, ", ")+suggest(r.InstanceType, known))}
 	}
 	errs := slices.Concat(r.validateLabels(at.Child("labels"), name), r.validateTaint(at.Child("taint")))
 	if pool.EFA && pool.Type.EFAInterfaces == 0 {
-		errs = append(errs, field.Forbidden(at.Child("efa"), r.InstanceType+" does not support EFA; use a larger type of the family, or remove this"))
+		errs = append(errs, field.Forbidden(at.Child("efa"),
+			r.InstanceType+" does not support EFA; use a larger type of the family, or remove this"))
 	}
 	if existing {
 		return append(errs, r.validateExisting(at)...)
@@ -136,7 +138,8 @@ func (r rawPool) validate(at *field.Path, name string, pool Pool, existing bool,
 	errs = append(errs, validateSize(at, pool)...)
 	errs = append(errs, validateCapacity(at, pool)...)
 	errs = append(errs, r.validatePlacement(at, pool)...)
-	if in.read(field.NewPath("network")) {
+	network := field.NewPath("network")
+	if in.read(network.Child("vpcId")) && in.read(network.Child("acceleratorZones")) && in.read(network.Child("acceleratorSubnetIds")) {
 		errs = append(errs, r.validateZones(at.Child("zones"), pool, s.Region, s.Network)...)
 	}
 	return errs
@@ -162,9 +165,11 @@ func (r rawPool) validateLabels(p *field.Path, pool string) field.ErrorList {
 		at, value := entry(p, key), r.Labels[key]
 		switch {
 		case len(validation.IsQualifiedName(key)) > 0:
-			errs = append(errs, field.Invalid(at, key, "must have a name that Kubernetes accepts for labels, for example example.com/team"))
+			errs = append(errs, field.Invalid(at, key,
+				"must have a name that Kubernetes accepts for labels, for example example.com/team"))
 		case len(validation.IsValidLabelValue(value)) > 0:
-			errs = append(errs, field.Invalid(at, value, "must be at most 63 letters, digits, _ . and -, with a letter or digit at both ends"))
+			errs = append(errs, field.Invalid(at, value,
+				"must be at most 63 letters, digits, _ . and -, with a letter or digit at both ends"))
 		case key == PoolLabel && value != pool:
 			errs = append(errs, field.Forbidden(at, "is set by the platform, to the name of the pool; remove it"))
 		}
@@ -177,23 +182,18 @@ func (r rawPool) validateTaint(at *field.Path) field.ErrorList {
 	if r.Taint == "" || ok && len(validation.IsQualifiedName(key)) == 0 && len(validation.IsValidLabelValue(value)) == 0 {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(at, r.Taint, "must be key=value, for example nvidia.com/gpu=true; the effect is always NoSchedule")}
+	return field.ErrorList{field.Invalid(at, r.Taint,
+		"must be key=value, for example nvidia.com/gpu=true; the effect is always NoSchedule")}
 }
 
 func validateSize(at *field.Path, pool Pool) field.ErrorList {
 	const most = 450 // nodes of a node group: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-	errs := slices.Concat(
-		between(at.Child("minNodes"), pool.MinNodes, 0, most),
-		between(at.Child("maxNodes"), pool.MaxNodes, 1, most),
-		between(at.Child("volumeGB"), pool.VolumeGB, 50, 16384),
-	)
-	if len(errs) > 0 {
-		return errs
+	limits := append(between(at.Child("minNodes"), pool.MinNodes, 0, most), between(at.Child("maxNodes"), pool.MaxNodes, 1, most)...)
+	if len(limits) == 0 && (pool.Nodes < pool.MinNodes || pool.Nodes > pool.MaxNodes) {
+		limits = append(limits, field.Invalid(at.Child("nodes"), pool.Nodes,
+			fmt.Sprintf("must be between minNodes, %d, and maxNodes, %d", pool.MinNodes, pool.MaxNodes)))
 	}
-	if pool.Nodes < pool.MinNodes || pool.Nodes > pool.MaxNodes {
-		errs = append(errs, field.Invalid(at.Child("nodes"), pool.Nodes, fmt.Sprintf("must be between minNodes, %d, and maxNodes, %d", pool.MinNodes, pool.MaxNodes)))
-	}
-	return errs
+	return append(limits, between(at.Child("volumeGB"), pool.VolumeGB, 50, 16384)...)
 }
 
 func validateCapacity(at *field.Path, pool Pool) field.ErrorList {
@@ -203,18 +203,24 @@ func validateCapacity(at *field.Path, pool Pool) field.ErrorList {
 	case pool.Reserved() && pool.ReservationID == "":
 		errs = append(errs, field.Required(reservation, "capacity "+pool.Capacity+" needs the id of a reservation (cr-…)"))
 	case pool.ReservationID != "" && !pool.Reserved():
-		errs = append(errs, field.Forbidden(reservation, fmt.Sprintf("cannot be combined with capacity %s; set capacity to %s or %s, or remove this", pool.Capacity, Reservation, CapacityBlock)))
+		errs = append(errs, field.Forbidden(reservation,
+			fmt.Sprintf("cannot be combined with capacity %s; set capacity to %s or %s, or remove this",
+				pool.Capacity, Reservation, CapacityBlock)))
 	case pool.ReservationID != "":
-		errs = append(errs, match(reservation, pool.ReservationID, reservationID, "the id of a capacity reservation (cr-…)")...)
+		errs = append(errs, match(reservation, pool.ReservationID, reservationID,
+			"the id of a capacity reservation (cr-…)")...)
 	}
 	switch pool.Capacity {
 	case CapacityBlock:
 		if !pool.Type.CapacityBlock {
-			errs = append(errs, field.Invalid(capacity, pool.Capacity, fmt.Sprintf("must be %s, %s or %s, since %s is not sold by capacity block", OnDemand, Spot, Reservation, pool.InstanceType)))
+			errs = append(errs, field.Invalid(capacity, pool.Capacity,
+				fmt.Sprintf("must be %s, %s or %s, since %s is not sold by capacity block", OnDemand, Spot, Reservation, pool.InstanceType)))
 		}
 	case OnDemand, Spot:
 		if !pool.Type.OnDemand {
-			errs = append(errs, field.Invalid(capacity, pool.Capacity, fmt.Sprintf("must be %s or %s, since %s is not sold on demand; both need a reservationId", CapacityBlock, Reservation, pool.InstanceType)))
+			errs = append(errs, field.Invalid(capacity, pool.Capacity,
+				fmt.Sprintf("must be %s or %s, since %s is not sold on demand; both need a reservationId",
+					CapacityBlock, Reservation, pool.InstanceType)))
 		}
 	}
 	return errs
@@ -238,7 +244,9 @@ func (r rawPool) validateZones(p *field.Path, pool Pool, region string, n Networ
 	available := n.PoolZones()
 	for i, name := range r.Zones {
 		if full := fullZone(name, region); isZone(full, region) && !slices.Contains(available, full) {
-			errs = append(errs, field.Invalid(p.Index(i), name, fmt.Sprintf("must be one of %s; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC", strings.Join(available, ", "))))
+			errs = append(errs, field.Invalid(p.Index(i), name,
+				fmt.Sprintf("must be one of %s; add it to network.acceleratorZones, or to "+
+					"network.acceleratorSubnetIds of an existing VPC", strings.Join(available, ", "))))
 		}
 	}
 	if len(pool.Zones) < 2 {
@@ -246,9 +254,11 @@ func (r rawPool) validateZones(p *field.Path, pool Pool, region string, n Networ
 	}
 	switch {
 	case pool.PlacementGroup:
-		errs = append(errs, field.Invalid(p, len(pool.Zones), "must be one zone, since a placement group cannot span zones; or set placementGroup to false"))
+		errs = append(errs, field.Invalid(p, len(pool.Zones),
+			"must be one zone, since a placement group cannot span zones; or set placementGroup to false"))
 	case pool.EFA:
-		errs = append(errs, field.Invalid(p, len(pool.Zones), "must be one zone, since EFA does not work across zones; or set efa to false"))
+		errs = append(errs, field.Invalid(p, len(pool.Zones),
+			"must be one zone, since EFA does not work across zones; or set efa to false"))
 	case pool.Reserved():
 		errs = append(errs, field.Invalid(p, len(pool.Zones), "must be one zone, that of the reservation"))
 	}
@@ -272,7 +282,8 @@ func validateRoom(n Network, pools map[string]Pool) field.ErrorList {
 		}
 		if nodes > room {
 			errs = append(errs, field.Invalid(field.NewPath("network", "cidr"), n.CIDR, fmt.Sprintf(
-				"must have room for %d nodes, the maxNodes of all pools in %s, whose subnet %s has addresses for %d; use a larger range, put another zone first in network.acceleratorZones, or lower maxNodes",
+				"must have room for %d nodes, the maxNodes of all pools in %s, whose subnet %s has addresses for %d; "+
+					"use a larger range, put another zone first in network.acceleratorZones, or lower maxNodes",
 				nodes, zone, plan.GPU[i], room)))
 		}
 	}

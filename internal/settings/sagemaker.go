@@ -24,7 +24,8 @@ var (
 func (s SageMaker) validate(p *field.Path, storage Storage) field.ErrorList {
 	kind, subnet, groups := p.Child("notebookInstanceType"), p.Child("notebookSubnetId"), p.Child("notebookSecurityGroupIds")
 	errs := between(p.Child("notebookVolumeGB"), s.NotebookVolumeGB, 5, 16384)
-	errs = append(errs, optional(kind, s.NotebookInstanceType, notebookType, "a SageMaker instance type, for example ml.t3.medium")...)
+	errs = append(errs, optional(kind, s.NotebookInstanceType, notebookType,
+		"a SageMaker instance type, for example ml.t3.medium")...)
 	errs = append(errs, optional(subnet, s.NotebookSubnetID, subnetID, "a subnet id (subnet-…)")...)
 	errs = append(errs, unique(groups, s.NotebookSecurityGroupIDs)...)
 	if n := len(s.NotebookSecurityGroupIDs); n > 5 {
@@ -35,7 +36,8 @@ func (s SageMaker) validate(p *field.Path, storage Storage) field.ErrorList {
 	}
 	if s.NotebookInstanceType == "" {
 		if s.NotebookSubnetID != "" || len(s.NotebookSecurityGroupIDs) > 0 {
-			errs = append(errs, field.Required(kind, "set it, for example to ml.t3.medium, or remove the notebook's subnet and security groups"))
+			errs = append(errs, field.Required(kind,
+				"set it, for example to ml.t3.medium, or remove the notebook's subnet and security groups"))
 		}
 		return errs
 	}
@@ -46,7 +48,9 @@ func (s SageMaker) validate(p *field.Path, storage Storage) field.ErrorList {
 		errs = append(errs, field.Required(groups, "list one to five security groups"))
 	}
 	if storage.Encryption == AES256 {
-		errs = append(errs, field.Forbidden(kind, "cannot be combined with storage.encryption aes256: the notebook's volume is encrypted with the KMS key of the data; set storage.encryption to kms"))
+		errs = append(errs, field.Forbidden(kind,
+			"cannot be combined with storage.encryption aes256: the notebook's volume is encrypted with the KMS "+
+				"key of the data; set storage.encryption to kms"))
 	}
 	return errs
 }

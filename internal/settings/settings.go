@@ -64,8 +64,8 @@ func (in input) read(p *field.Path) bool { return !overlaps(in.unread, p.String(
 
 // Load reads the values of a stack, by top-level key without the project's namespace. Its error lists everything that
 // is wrong: missing, mistyped, out of range and contradictory values, and unknown keys with the nearest known one.
-// secretKeys are the top-level keys with a secret in them. Load shows none of their secrets, and accepts no secret
-// elsewhere. environment looks up variables, of which it reads the Git tokens.
+// secretKeys are the top-level keys with a secret in them; a value of type SecretText under another key is an error, and
+// no error shows it. environment looks up variables; Load reads the Git tokens.
 func Load(stack string, values map[string]string, secretKeys []string, environment func(string) string) (Settings, error) {
 	r, unread := decode(values)
 	s := r.resolve(stack)
@@ -100,11 +100,14 @@ func (r raw) resolve(stack string) Settings {
 func (r raw) validate(s Settings, in input) field.ErrorList {
 	var errs field.ErrorList
 	if !isName(s.Stack, 20) {
-		errs = append(errs, field.Invalid(field.NewPath("(stack)"), s.Stack, "must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first; it is part of account names and tags"))
+		errs = append(errs, field.Invalid(field.NewPath("(stack)"), s.Stack,
+			"must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first; it is part of "+
+				"account names and tags"))
 	}
 	cluster := r.Cluster.validate(field.NewPath("cluster"), s, in)
 	return slices.Concat(errs,
-		match(field.NewPath("region"), s.Region, regionName, "an AWS region, for example us-west-2; omit the letter of an availability zone"),
+		match(field.NewPath("region"), s.Region, regionName,
+			"an AWS region, for example us-west-2; omit the letter of an availability zone"),
 		validateTags(field.NewPath("tags"), s.Tags),
 		r.Organization.validate(field.NewPath("organization"), s.Organization, in),
 		r.Storage.validate(field.NewPath("storage"), s.Storage),
@@ -135,7 +138,8 @@ const maxTags = 10
 func validateTags(p *field.Path, tags map[string]string) field.ErrorList {
 	var errs field.ErrorList
 	if most := maxTags - len(platformTags); len(tags) > most {
-		errs = append(errs, field.Invalid(p, len(tags), fmt.Sprintf("must be at most %d tags; an S3 object may have %d, including %s", most, maxTags, strings.Join(platformTags, ", "))))
+		errs = append(errs, field.Invalid(p, len(tags),
+			fmt.Sprintf("must be at most %d tags; an S3 object may have %d, including %s", most, maxTags, strings.Join(platformTags, ", "))))
 	}
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		at := entry(p, name)

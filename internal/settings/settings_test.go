@@ -1,15 +1,17 @@
 package settings
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"llm-platform/internal/accelerator"
 	"llm-platform/internal/stackfile"
 )
 
@@ -18,109 +20,6 @@ const root = "../.."
 // token is an environment with a Git token.
 func token(name string) string {
 	return map[string]string{"GITHUB_TOKEN": "token", "GITLAB_TOKEN": "token"}[name]
-}
-
-// Pulumi.yaml declares every key with the type that the program reads, a description and a default, and no other keys.
-func TestEveryKeyIsDeclared(t *testing.T) {
-	_, declared, err := stackfile.Keys(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := leaves("", reflect.TypeFor[raw]())
-	if len(known) < 20 {
-		t.Fatalf("only %d keys found: this test tests nothing", len(known))
-	}
-	if len(known) > 100 {
-		t.Errorf("%d keys: drop or merge some, so that there are at most 100", len(known))
-	}
-	for key, want := range known {
-		declaration, ok := declared[key]
-		if !ok {
-			t.Errorf("%s is read, but not declared in Pulumi.yaml", key)
-			continue
-		}
-		got := declaration.Type
-		if items := declaration.Items.Type; items != "" {
-			got += " of " + items
-		}
-		if got != want {
-			t.Errorf("%s: Pulumi.yaml declares type %s, and the program reads %s", key, got, want)
-		}
-		if declaration.Description == "" || declaration.Default == nil {
-			t.Errorf("%s: Pulumi.yaml must have a description and a default", key)
-		}
-	}
-	for key := range declared {
-		if _, ok := known[key]; !ok && !strings.Contains(key, ":") { // with a colon: Pulumi's own
-			t.Errorf("%s is declared in Pulumi.yaml, but not read", key)
-		}
-	}
-}
-
-// leaves returns the types, as Pulumi.yaml spells them, of the fields of a section by path. Maps and lists are leaves.
-func leaves(prefix string, section reflect.Type) map[string]string {
-	types := map[string]string{}
-	for i := range section.NumField() {
-		field := section.Field(i)
-		path := strings.TrimPrefix(prefix+"."+field.Tag.Get("json"), ".")
-		if field.Type.Kind() == reflect.Struct {
-			maps.Copy(types, leaves(path, field.Type))
-		} else {
-			types[path] = typeName(field.Type)
-		}
-	}
-	return types
-}
-
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "string"
-	case reflect.Int:
-		return "integer"
-	case reflect.Bool:
-		return "boolean"
-	case reflect.Map:
-		return "object"
-	case reflect.Slice:
-		return "array of " + typeName(t.Elem())
-	default:
-		return t.String()
-	}
-}
-
-// Entries that the user names have no defaults in Pulumi.yaml: the resolver has them, and the descriptions name them.
-func TestDefaultsOfEntriesAreDescribed(t *testing.T) {
-	_, declared, err := stackfile.Keys(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := Load("dev", with(t, "dev", and(pool(object{"instanceType": "trn1.32xlarge"}), object{
-		"training.enabled":      false,
-		"storage.transfers":     object{"all": object{}},
-		"organization.accounts": object{"training": object{}},
-	})), nil, token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, account := s.Cluster.Pools["gpu"], s.Organization.Accounts["training"]
-	for key, wants := range map[string][]string{
-		"cluster.pools": {
-			fmt.Sprintf("nodes (initial number, default %d;", pool.Nodes), fmt.Sprintf("minNodes (default %d)", pool.MinNodes),
-			fmt.Sprintf("maxNodes (default: nodes, at least %d)", pool.MaxNodes), "default " + pool.Capacity + ")",
-			fmt.Sprintf("volumeGB (default %d)", pool.VolumeGB), pool.TaintKey + "=" + pool.TaintValue,
-		},
-		"organization.accounts": {"default: " + strings.NewReplacer("dev", "<stack>", "training", "<account>").Replace(account.Name)},
-	} {
-		for _, want := range wants {
-			if !strings.Contains(declared[key].Description, want) {
-				t.Errorf("the description of %s does not contain %q", key, want)
-			}
-		}
-	}
-	if all := s.Storage.Transfers["all"]; all != (Transfer{}) {
-		t.Errorf("a transfer of everything resolves to %+v", all)
-	}
 }
 
 // Validation and resolution change nothing of what was written.
@@ -153,43 +52,6 @@ func TestShippedStacksAreGood(t *testing.T) {
 		}
 		if got := s.Storage.Copies["sample"].Destination; got != SampleKey {
 			t.Errorf("%s: the sample goes to %q", stack, got)
-		}
-	}
-}
-
-// A stack file must hold only what differs from Pulumi.yaml.
-func TestStackFilesHoldOnlyDifferences(t *testing.T) {
-	_, declared, err := stackfile.Keys(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defaults := map[string]any{}
-	if err := stackfile.Default(defaults, declared); err != nil {
-		t.Fatal(err)
-	}
-	for _, stack := range []string{"dev", "prod"} {
-		own, err := stackfile.Own(root, stack)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(own) == 0 {
-			t.Fatalf("%s: no settings: this test tests nothing", stack)
-		}
-		repeated(t, stack, own, defaults)
-	}
-}
-
-func repeated(t *testing.T, path string, own, defaults map[string]any) {
-	for name, value := range own {
-		at := path + "." + name
-		if section, ok := value.(map[string]any); ok {
-			if deeper, ok := defaults[name].(map[string]any); ok {
-				repeated(t, at, section, deeper)
-				continue
-			}
-		}
-		if reflect.DeepEqual(value, defaults[name]) {
-			t.Errorf("%s repeats the default %v", at, value)
 		}
 	}
 }
@@ -358,8 +220,8 @@ func refuse(t *testing.T, cases []bad) {
 	}
 }
 
-// One message holds all faults, unknown keys beside mistyped ones beside values out of
-// range, at every depth.
+// One message contains all errors: unknown keys, mistyped values and values out of range, at every depth, and a missing
+// token.
 func TestAllErrorsAtOnce(t *testing.T) {
 	_, err := Load("Dev", with(t, "dev", map[string]any{
 		"region": "nowhere", "regoin": "x", "protect": "maybe",
@@ -381,6 +243,23 @@ func TestAllErrorsAtOnce(t *testing.T) {
 	}
 }
 
+func TestSuggest(t *testing.T) {
+	for name, want := range map[string]string{
+		"p5.24xlarge":  "p5.4xlarge",
+		"p5n.48xlarge": "p5en.48xlarge",
+		"P4d.24xlarge": "p4d.24xlarge",
+		"g6e.48xlarg":  "g6e.48xlarge",
+		"trn2.48xlarg": "trn2.48xlarge",
+		"p6-b300.48xl": "p6-b200.48xlarge",
+		"c7g.medium":   "",
+	} {
+		got := suggest(name, accelerator.Known())
+		if want != "" && got != "; did you mean "+want+"?" || want == "" && got != "" {
+			t.Errorf("%s: %q, want %s", name, got, want)
+		}
+	}
+}
+
 // Account ids keep all digits, quoted or not.
 func TestUnquotedAccountID(t *testing.T) {
 	values := with(t, "dev", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{"id": json.Number("999999999999")}}})
@@ -393,7 +272,7 @@ func TestUnquotedAccountID(t *testing.T) {
 	}
 }
 
-// FuzzLoad: no input makes Load panic, and what it accepts is usable.
+// No input makes Load panic, and what it accepts is usable.
 func FuzzLoad(f *testing.F) {
 	for _, c := range badCases() {
 		for _, value := range c.set {
@@ -418,13 +297,41 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// with is the values of a stack with some paths set or, with nil, removed.
-func with(t testing.TB, stack string, set map[string]any) map[string]string {
+// shipped holds the stack files with the defaults of Pulumi.yaml, as JSON: reading YAML takes most of a test's time.
+var shipped = sync.OnceValues(func() (map[string][]byte, error) {
+	texts := map[string][]byte{}
+	for _, stack := range []string{"dev", "prod"} {
+		tree, err := stackfile.Tree(root, stack)
+		if err != nil {
+			return nil, err
+		}
+		if texts[stack], err = json.Marshal(tree); err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
+})
+
+// treeOf returns a copy of a stack's configuration.
+func treeOf(t testing.TB, stack string) map[string]any {
 	t.Helper()
-	tree, err := stackfile.Tree(root, stack)
+	texts, err := shipped()
 	if err != nil {
 		t.Fatal(err)
 	}
+	decoder := json.NewDecoder(bytes.NewReader(texts[stack]))
+	decoder.UseNumber()
+	var tree map[string]any
+	if err := decoder.Decode(&tree); err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// with returns the values of a stack with some paths set or, with nil, removed.
+func with(t testing.TB, stack string, set map[string]any) map[string]string {
+	t.Helper()
+	tree := treeOf(t, stack)
 	for _, path := range sortedKeys(set) {
 		if dotted := strings.ReplaceAll(path, "\x00", "."); dotted != path {
 			tree[dotted] = set[path] // one key with a dot in its name

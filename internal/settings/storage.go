@@ -129,7 +129,9 @@ func (s rawStorage) validateSource(p *field.Path) field.ErrorList {
 		return errs
 	}
 	if _, err := netip.ParseAddr(s.SourceBucket); err == nil || !bucketName.MatchString(s.SourceBucket) {
-		errs = append(errs, field.Invalid(bucket, s.SourceBucket, "must be a bucket name, not a URL or an ARN: 3 to 63 lower-case letters, digits and hyphens; dots break TLS and some S3 clients"))
+		errs = append(errs, field.Invalid(bucket, s.SourceBucket,
+			"must be a bucket name, not a URL or an ARN: 3 to 63 lower-case letters, digits and hyphens; dots "+
+				"break TLS and some S3 clients"))
 	}
 	return errs
 }
@@ -145,7 +147,8 @@ func validateCopies(p *field.Path, copies map[string]Copy) field.ErrorList {
 			errs = append(errs, objectKey(at.Child("destination"), c.Destination)...)
 		}
 		if other, taken := writer[c.Destination]; taken {
-			errs = append(errs, field.Invalid(at.Child("destination"), c.Destination, "must differ from the destination of "+other))
+			errs = append(errs, field.Invalid(at.Child("destination"), c.Destination,
+				"must differ from the destination of "+other))
 		}
 		writer[c.Destination] = name
 	}
@@ -162,10 +165,12 @@ func validateTransfers(p *field.Path, transfers map[string]Transfer) field.Error
 		if t.Destination != t.Source {
 			errs = append(errs, keyPrefix(at.Child("destination"), t.Destination)...)
 		}
-		errs = append(errs, optional(at.Child("schedule"), t.Schedule, schedule, "rate(N hours), rate(N days) or cron(…); DataSync starts a task at most once an hour")...)
+		errs = append(errs, optional(at.Child("schedule"), t.Schedule, schedule,
+			"rate(N hours), rate(N days) or cron(…); DataSync starts a task at most once an hour")...)
 		prefix := strings.TrimSuffix(t.Destination, "/")
 		if other, taken := writer[prefix]; taken {
-			errs = append(errs, field.Invalid(at.Child("destination"), t.Destination, "must differ from the destination of "+other))
+			errs = append(errs, field.Invalid(at.Child("destination"), t.Destination,
+				"must differ from the destination of "+other))
 		}
 		writer[prefix] = name
 	}

@@ -18,7 +18,7 @@ type Training struct {
 	Image         string                `json:"image"`         // by digest, or by a tag that names a version
 	Command       []string              `json:"command"`       // replaces the entry point of the image
 	Args          []string              `json:"args"`          // of the command
-	Environment   map[string]string     `json:"environment"`   // variables of the training container, in addition to the platform's
+	Environment   map[string]string     `json:"environment"`   // variables of the container, besides the platform's
 	Secrets       map[string]SecretText `json:"secrets"`       // likewise, from a Kubernetes Secret
 	Pool          string                `json:"pool"`          // one of Cluster.Pools
 	Nodes         int                   `json:"nodes"`         // with one pod each
@@ -39,7 +39,8 @@ var (
 // platformVariables are set for every rank by the platform. Other values would make ranks disagree, or write where
 // another run does.
 var platformVariables = []string{
-	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT", "USER",
+	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "RESUME_FROM_URI",
+	"RUN_NAME", "SCRIPT_COMMIT", "USER",
 }
 
 // maxRunNodes keeps name and index of a pod within the 63 characters of a host name.
@@ -54,12 +55,14 @@ func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.E
 		between(p.Child("graceSeconds"), t.GraceSeconds, 30, 3600),
 		between(p.Child("deadlineHours"), t.DeadlineHours, 0, 24*365),
 		keyPrefix(p.Child("datasetPrefix"), t.DatasetPrefix),
-		optional(p.Child("resumeFrom"), t.ResumeFrom, runName, "the name of a run, for example train-0123456789; see the output runName of its deployment"),
+		optional(p.Child("resumeFrom"), t.ResumeFrom, runName,
+			"the name of a run, for example train-0123456789; see the output runName of its deployment"),
 		t.validateContainer(p),
 		t.validateEnvironment(p, in),
 	)
 	if !isName(t.Name, 30) {
-		errs = append(errs, field.Invalid(p.Child("name"), t.Name, "must be 1 to 30 lower-case letters, digits and hyphens, a letter first"))
+		errs = append(errs, field.Invalid(p.Child("name"), t.Name,
+			"must be 1 to 30 lower-case letters, digits and hyphens, a letter first"))
 	}
 	if !t.Enabled {
 		return errs
@@ -68,8 +71,10 @@ func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.E
 	pool, ok := cluster.Pools[t.Pool]
 	switch {
 	case !ok && !mentions(clusterErrors, pools):
-		errs = append(errs, field.Invalid(p.Child("pool"), t.Pool, "must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
-	case ok && !cluster.Given() && t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes && !mentions(clusterErrors, entry(pools, t.Pool)):
+		errs = append(errs, field.Invalid(p.Child("pool"), t.Pool,
+			"must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
+	case !ok || cluster.Given() || mentions(clusterErrors, entry(pools, t.Pool)):
+	case t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes:
 		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes, "must be at most maxNodes of cluster.pools."+t.Pool))
 	}
 	return errs
@@ -81,7 +86,9 @@ func (t Training) validateContainer(p *field.Path) field.ErrorList {
 	if t.Image != "" {
 		errs = validateImage(image, t.Image)
 	} else if t.Enabled {
-		errs = append(errs, field.Required(image, "deploy once with training.enabled false, which creates the repository (output imageRepositoryUrl), push the image there, and name it by digest"))
+		errs = append(errs, field.Required(image,
+			"deploy once with training.enabled false, which creates the repository (output imageRepositoryUrl), "+
+				"push the image there, and name it by digest"))
 	}
 	if len(t.Command) == 0 {
 		errs = append(errs, field.Required(command, "for example [python, train.py]"))
@@ -97,7 +104,9 @@ func (t Training) validateEnvironment(p *field.Path, in input) field.ErrorList {
 		at := entry(p.Child("environment"), name)
 		errs = append(errs, validateVariable(at, name)...)
 		if secretLike.MatchString(name) {
-			errs = append(errs, field.Forbidden(at, "looks like a secret, which the Job would show; run `pulumi config set --secret --path training.secrets."+name+"` instead"))
+			errs = append(errs, field.Forbidden(at,
+				"looks like a secret, which the Job would show; run `pulumi config set --secret --path "+
+					"training.secrets."+name+"` instead"))
 		}
 		if _, both := t.Secrets[name]; both {
 			errs = append(errs, field.Forbidden(at, "is also in training.secrets; remove one of them"))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// secretText is a value that must not show anywhere.
+// secretText is a value that must not be shown anywhere.
 const secretText = "hf_0123456789secret"
 
 func TestBadTrainingSettings(t *testing.T) {
@@ -90,7 +90,7 @@ func TestGoodImages(t *testing.T) {
 	}
 }
 
-// A secret is taken where the engine says that there is one, and shows nowhere.
+// A secret is accepted where the engine reports one, and shown nowhere.
 func TestSecretsAreHidden(t *testing.T) {
 	values := with(t, "dev", map[string]any{"git.token": secretText, "training.secrets": map[string]any{"HF_TOKEN": secretText}})
 	s, err := Load("dev", values, []string{"git", "training"}, token)

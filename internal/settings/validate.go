@@ -80,7 +80,9 @@ func mustBeSecret(p *field.Path, value SecretText, secretKeys []string) field.Er
 	if value == "" || slices.Contains(secretKeys, section) {
 		return nil
 	}
-	return field.ErrorList{field.Forbidden(p, fmt.Sprintf("is stored in plain text in the stack file; run `pulumi config set --secret --path %s`, and rotate the old value", p))}
+	return field.ErrorList{field.Forbidden(p,
+		fmt.Sprintf("is stored in plain text in the stack file; run `pulumi config set --secret --path %s`, and "+
+			"rotate the old value", p))}
 }
 
 // cidrRange checks an IPv4 range, for example 203.0.113.0/24.
@@ -88,11 +90,13 @@ func cidrRange(p *field.Path, text string) field.ErrorList {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return field.ErrorList{field.Invalid(p, text, "must be a CIDR range, for example 203.0.113.0/24; a single address is a /32")}
+		return field.ErrorList{field.Invalid(p, text,
+			"must be a CIDR range, for example 203.0.113.0/24; a single address is a /32")}
 	case !prefix.Addr().Is4():
 		return field.ErrorList{field.Invalid(p, text, "must be an IPv4 range, since the endpoint has no IPv6 address")}
 	case prefix != prefix.Masked():
-		return field.ErrorList{field.Invalid(p, text, "must start at the first address of the range; write "+prefix.Masked().String())}
+		return field.ErrorList{field.Invalid(p, text,
+			"must start at the first address of the range; write "+prefix.Masked().String())}
 	}
 	return nil
 }
@@ -129,11 +133,11 @@ func (k arnKind) optional(p *field.Path, text string) field.ErrorList {
 
 func (k arnKind) check(p *field.Path, text string) field.ErrorList {
 	a, err := arn.Parse(text)
-	if err != nil || !strings.HasPrefix(a.Partition, "aws") || a.Service != k.service || (a.Region != "") != k.regional ||
-		(a.AccountID != "") != k.account || (k.account && !accountID.MatchString(a.AccountID)) || !k.resource.MatchString(a.Resource) {
-		return field.ErrorList{field.Invalid(p, text, "must be "+k.must)}
+	if err == nil && strings.HasPrefix(a.Partition, "aws") && a.Service == k.service && (a.Region != "") == k.regional &&
+		(accountID.MatchString(a.AccountID) || !k.account && a.AccountID == "") && k.resource.MatchString(a.Resource) {
+		return nil
 	}
-	return nil
+	return field.ErrorList{field.Invalid(p, text, "must be "+k.must)}
 }
 
 // sameRole reports whether an ARN names a role that has the name, without a path.

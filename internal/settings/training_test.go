@@ -46,7 +46,7 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"checkpoint as run", training("resumeFrom", "s3://bucket/runs/train-0123456789/"), []string{`training.resumeFrom: must be the name of a run, for example train-0123456789, got "s3://bucket/runs/train-0123456789/"; see the output runName of its deployment`}},
 		{"bad pool", training("pool", ""), []string{`training.pool: must be a pool of cluster.pools, got ""`}},
 		{"no such pool", training("pool", "gpus"), []string{`training.pool: must be a pool of cluster.pools, got "gpus"; did you mean gpu?`}},
-		{"more nodes than the pool", training("nodes", 3), []string{"training.nodes: must be at most maxNodes of cluster.pools.gpu, got 3"}},
+		{"more nodes than the pool", training("nodes", 3), []string{"training.nodes: must be at most 2, maxNodes of cluster.pools.gpu, got 3"}},
 		// Its environment.
 		{"bad variable", training("environment", map[string]any{"A-B": "x"}), []string{`training.environment.A-B: must have a name of letters, digits and underscores, got "A-B"`}},
 		{"torchrun's variable", training("environment", map[string]any{"PET_NNODES": "2"}), []string{"training.environment.PET_NNODES: is set by the platform; choose another name"}},

@@ -76,7 +76,8 @@ func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.E
 			"must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
 	case !ok || cluster.Given() || mentions(clusterErrors, entry(pools, t.Pool)):
 	case t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes:
-		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes, fmt.Sprintf("must be at most %d, maxNodes of cluster.pools.%s", pool.MaxNodes, t.Pool)))
+		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes,
+			fmt.Sprintf("must be at most %d, maxNodes of cluster.pools.%s", pool.MaxNodes, t.Pool)))
 	}
 	return errs
 }

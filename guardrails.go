@@ -23,7 +23,7 @@ func newGuardrails(ctx *pulumi.Context, name string, cfg settings.Settings, org 
 	if org.Management == nil {
 		return ctx.Log.Warn("guardrails: there are none, since organization.mode is none; set guardrails.enabled to false to say that this is meant", nil)
 	}
-	wanted := policy.GuardrailsFor(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
+	wanted := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
 		slices.Concat(cfg.Guardrails.InstanceTypes, pools), cfg.Guardrails.SageMakerInstanceTypes)
 	policies, err := wanted.Policies()
 	if err != nil {

@@ -24,9 +24,9 @@ type Guardrails struct {
 // the sizes of the documents are.
 const AnyAccount = "000000000000"
 
-// GuardrailsFor returns the guardrails of a stack, with TrainingAccount still to be filled in. instanceTypes are EC2's;
-// of these, accelerated ones are allowed in EC2 and, with the prefix ml., in SageMaker. The others need no permission.
-func GuardrailsFor(deployRole string, exemptRoles, regions, instanceTypes, sageMakerTypes []string) Guardrails {
+// NewGuardrails returns the guardrails of a stack, for AnyAccount as the training account. instanceTypes are EC2's: the
+// accelerated ones are allowed in EC2 and, with the prefix ml., in SageMaker; the others need no permission.
+func NewGuardrails(deployRole string, exemptRoles, regions, instanceTypes, sageMakerTypes []string) Guardrails {
 	g := Guardrails{
 		DeployRole:      deployRole,
 		Exempt:          exemptRoles,

@@ -80,7 +80,7 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 			errs = append(errs, field.Forbidden(types.Index(i), name+" has no accelerator, and other types are not limited; remove it"))
 		}
 	}
-	guardrails := policy.GuardrailsFor(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
+	guardrails := policy.NewGuardrails(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
 		s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
 	if _, err := guardrails.Policies(); err != nil {
 		errs = append(errs, field.Forbidden(p, fmt.Sprint(err)))

@@ -40,7 +40,7 @@ func write() error {
 		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}},
 		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
-	guardrails := policy.GuardrailsFor(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, []string{region},
+	guardrails := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, []string{region},
 		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"})
 	guardrails.TrainingAccount = training
 	control, err := guardrails.Policies()

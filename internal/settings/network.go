@@ -64,8 +64,8 @@ func (n rawNetwork) resolve(region string) Network {
 	}
 }
 
-// PoolZones returns the zones in which accelerator pools can be; the first is the default.
-func (n Network) PoolZones() []string {
+// poolZones returns the zones in which accelerator pools can be; the first is the default.
+func (n Network) poolZones() []string {
 	if n.VPCID != "" {
 		return slices.Sorted(maps.Keys(n.AcceleratorSubnetIDs))
 	}

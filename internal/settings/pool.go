@@ -77,7 +77,7 @@ func (r rawPool) resolve(t accelerator.Type, region string, n Network) Pool {
 		Labels:        r.Labels,
 		Type:          t,
 	}
-	if zones := n.PoolZones(); len(r.Zones) == 0 && len(zones) > 0 {
+	if zones := n.poolZones(); len(r.Zones) == 0 && len(zones) > 0 {
 		pool.Zones = zones[:1]
 	}
 	if r.MaxNodes == 0 {
@@ -241,7 +241,7 @@ func (r rawPool) validatePlacement(at *field.Path, pool Pool) field.ErrorList {
 
 func (r rawPool) validateZones(p *field.Path, pool Pool, region string, n Network) field.ErrorList {
 	errs := validateZones(p, r.Zones, region)
-	available := n.PoolZones()
+	available := n.poolZones()
 	for i, name := range r.Zones {
 		if full := fullZone(name, region); isZone(full, region) && !slices.Contains(available, full) {
 			errs = append(errs, field.Invalid(p.Index(i), name,

@@ -118,7 +118,7 @@ func (r raw) validate(s Settings, in input) field.ErrorList {
 		r.Network.validate(field.NewPath("network"), s.Region, in),
 		cluster,
 		r.Git.validate(field.NewPath("git"), s.Git, in),
-		r.Training.validate(field.NewPath("training"), s.Cluster, append(cluster, in.unread...), in),
+		r.Training.validate(field.NewPath("training"), s.Cluster, slices.Concat(cluster, in.unread), in),
 	)
 }
 

@@ -33,9 +33,5 @@ func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 			}
 		}
 	}
-	cfg, err := settings.Load(ctx.Stack(), values, secret...)
-	if err != nil {
-		return settings.Settings{}, err
-	}
-	return cfg, cfg.Git.CheckToken(os.Getenv)
+	return settings.Load(ctx.Stack(), values, secret, os.Getenv)
 }

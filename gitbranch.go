@@ -28,7 +28,7 @@ type GitBranch struct {
 func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Git, scripts job.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
 	empty := pulumi.String("").ToStringOutput()
 	component := &GitBranch{Name: empty, URL: empty, Commit: empty}
-	if cfg.Provider == settings.NoGit {
+	if cfg.Provider == settings.None {
 		return component, nil
 	}
 	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, component, opts...); err != nil {
@@ -105,7 +105,7 @@ func (b gitBuilder) toGitHub(files job.Scripts) (delivered, error) {
 	branch, err := github.NewBranch(b.ctx, b.name+"-branch-"+b.cfg.Branch, &github.BranchArgs{
 		Repository:   pulumi.String(b.cfg.Repository),
 		Branch:       pulumi.String(b.cfg.Branch),
-		SourceBranch: pulumi.String(b.cfg.SourceBranch),
+		SourceBranch: optional(b.cfg.SourceBranch),
 		SourceSha:    optional(b.cfg.SourceCommit),
 	}, append(b.branchOptions(b.cfg.Repository+":"+b.cfg.Branch, provider, "sourceBranch", "sourceSha"),
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{absent}}))...)

@@ -92,7 +92,7 @@ func TestBadSettingsRegisterNothing(t *testing.T) {
 		"contradiction": {"organization.mode": "none"},
 	} {
 		g, err := run(t, "dev", set, nil)
-		if err == nil || !strings.Contains(err.Error(), "to mend before anything is made") {
+		if err == nil || !strings.Contains(err.Error(), "; nothing was created") {
 			t.Errorf("%s: error is %v", name, err)
 		}
 		if len(g.resources) > 0 || len(g.calls) > 0 {

@@ -4,9 +4,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/policy"
 	"llm-platform/internal/scope"
 )
 
@@ -27,7 +29,8 @@ func platform(ctx *pulumi.Context) error {
 		return fmt.Errorf("error hook: %w", err)
 	}
 	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags)
-	controls := cfg.ControlPolicies(cfg.Cluster.PoolTypes())
+	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
+		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
 
 	org, err := newOrganization(ctx, "org", s, cfg.Organization)
 	if err != nil {

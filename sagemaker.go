@@ -72,7 +72,7 @@ func newNotebook(ctx *pulumi.Context, name string, cfg settings.SageMaker, role 
 		SecurityGroups:       pulumi.ToStringArray(cfg.NotebookSecurityGroupIDs),
 		DirectInternetAccess: pulumi.String("Disabled"),
 		RootAccess:           pulumi.String("Disabled"),
-		VolumeSize:           pulumi.Int(cfg.VolumeGB),
+		VolumeSize:           pulumi.Int(cfg.NotebookVolumeGB),
 		KmsKeyId:             keyARN,
 		InstanceMetadataServiceConfiguration: sagemaker.NotebookInstanceInstanceMetadataServiceConfigurationArgs{
 			MinimumInstanceMetadataServiceVersion: pulumi.String("2"),

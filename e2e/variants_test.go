@@ -29,7 +29,7 @@ var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-mo
 // put on top of the shipped files is what those ask the user to fill in: where the scripts go, and the image.
 func variants(t *testing.T) []variant {
 	own, name, _ := strings.Cut(repository(), "/")
-	git := map[string]any{"git.owner": own, "git.repository": name, "training.image": image}
+	git := map[string]any{"git.repository": own + "/" + name, "training.image": image}
 	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
 	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: 2, taint: "nvidia.com/gpu=true"}
 	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: 2, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
@@ -207,7 +207,7 @@ func variants(t *testing.T) []variant {
 			name: "gitlab", stack: "dev", set: with(ownCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.image": image,
-				"git.provider": "gitlab", "git.owner": "company/research", "git.repository": "training-scripts",
+				"git.provider": "gitlab", "git.repository": "company/research/training-scripts",
 			}),
 			secrets: kubeconfigSecret(t),
 			extra:   simulatedGitLab(t),

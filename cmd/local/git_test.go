@@ -104,7 +104,7 @@ func TestLifeOfBranch(t *testing.T) {
 			holds("up", "training/dev", true)
 			expect(t, "a second up", localtest.Run(t, w, "up"))
 			expect(t, "refresh", localtest.Run(t, w, "refresh"))
-			set(t, w, "git.sourceBranch", "release") // where it began is history
+			set(t, w, "git.source", "release") // where it began is history
 			expect(t, "another source", localtest.Run(t, w, "up"))
 			set(t, w, "git.branch", "training/second")
 			renamed := localtest.Run(t, w, "up")

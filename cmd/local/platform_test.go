@@ -126,7 +126,7 @@ func TestBadConfiguration(t *testing.T) {
 	cloud, w := localtest.Open(t, program, "dev")
 	set(t, w, "regoin", "us-west-2")
 	_, message := localtest.Fail(t, w, "up")
-	if !strings.Contains(message, "regoin: is unknown, did you mean region?") {
+	if !strings.Contains(message, "regoin: unknown key; did you mean region?") {
 		t.Errorf("up: %s", message)
 	}
 	if made := cloud.Resources(); len(made) > 0 {

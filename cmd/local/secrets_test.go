@@ -20,13 +20,13 @@ func secretPaths(section reflect.Type, prefix string) []string {
 	var paths []string
 	for i := range section.NumField() {
 		field := section.Field(i)
-		at := prefix + field.Tag.Get("json")
+		at := prefix + strings.ToLower(field.Name[:1]) + field.Name[1:] // a key and its field are one word
 		switch kind := field.Type; {
 		case kind == reflect.TypeFor[settings.SecretText]():
 			paths = append(paths, at)
 		case kind.Kind() == reflect.Map && kind.Elem() == reflect.TypeFor[settings.SecretText]():
 			paths = append(paths, at+".*")
-		case kind.Kind() == reflect.Struct && field.Tag.Get("json") != "-":
+		case kind.Kind() == reflect.Struct:
 			paths = append(paths, secretPaths(kind, at+".")...)
 		}
 	}

@@ -1,15 +1,10 @@
-// Package accelerator knows the EC2 instance types that this platform trains on.
-// One instance type decides everything that follows from it: the node image, the
-// pod's resources, the network interfaces, the quota to ask for and the price, so
-// that no figure is typed twice. It imports nothing but the standard library.
+// Package accelerator knows the EC2 instance types that the platform trains on. The node image, the resources of a pod,
+// the network interfaces, the quota and the price follow from the instance type, so that no figure is typed twice.
 package accelerator
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
-// Kind says whose accelerators an instance type carries.
+// Kind is the vendor's kind of accelerator.
 type Kind string
 
 // The kinds that Amazon EKS has a node image and a device plugin for.
@@ -20,100 +15,78 @@ const (
 
 // Processor architectures, as EC2 names them.
 const (
-	X86 = "x86_64"
-	ARM = "arm64"
+	x86 = "x86_64"
+	arm = "arm64"
 )
 
-// Type is what one instance type is. Where the figures come from stands in table.go
-// and in Source and Price.Source.
+// Type is an instance type. table.go says where the figures of the table come from.
 type Type struct {
-	Name        string // EC2 instance type, such as "p5.48xlarge"
-	Kind        Kind   // whose accelerators
-	Accelerator string // model, such as "NVIDIA H100"
-	Count       int    // accelerators in one node: GPUs, or Neuron devices (not cores)
+	Name        string // EC2 instance type, for example p5.48xlarge
+	Kind        Kind   //
+	Accelerator string // model, for example NVIDIA H100
+	Count       int    // accelerators of a node: GPUs, or Neuron devices (not cores)
 
-	// AcceleratorMiB is the memory of one accelerator in MiB, as EC2 reports it. The
-	// vendor's round figure is decimal: an L4 of "24 GB" has 22888 MiB, 22 GiB.
+	// AcceleratorMiB is the memory of one accelerator in MiB, as EC2 reports it; 0 is unknown. The vendor's round figure
+	// is decimal: an L4 with "24 GB" has 22888 MiB, 22 GiB.
 	AcceleratorMiB int
 
-	// Processes is how many training processes one node runs, torchrun's
-	// --nproc-per-node: one for each GPU or each logical NeuronCore. (Two cores for
-	// each Trainium; four for each Trainium2, whose default joins two of its eight
-	// cores into one logical core.)
+	// Processes is the number of training processes of a node, torchrun's --nproc-per-node: one for each GPU or logical
+	// NeuronCore. A Trainium has two cores. A Trainium2 has eight, which it joins by default into four logical ones.
 	Processes int
 
-	VCPU      int // virtual CPUs, which is what the service quotas count
-	MemoryGiB int // nominal memory; pods can have 7 to 14 percent less
+	VCPU      int // virtual CPUs, which service quotas count
+	MemoryGiB int // nominal memory; 7 to 14 percent of it are not available to pods
 
-	NetworkCards int // network cards; interfaces are attached to a card by its index
+	NetworkCards int // network cards; an interface is attached to a card by its index
 
-	// EFAInterfaces is how many EFA devices fit, at most one on a card: 0 where the
-	// type has none, NetworkCards where every card carries one, and NetworkCards-1
-	// where card 0 is for IP traffic only (P6-B300).
+	// EFAInterfaces is the number of EFA interfaces, one on a card at most: 0 where the type has none, NetworkCards
+	// where every card has one, and NetworkCards-1 where card 0 is for IP traffic only (P6-B300).
 	EFAInterfaces int
 
-	Architecture string // X86 or ARM
+	Architecture string // x86 or arm
 
-	// InstanceStoreGB is the local NVMe in GB (10^9 bytes), all volumes together; 0 is
-	// none. Where there is some, nodeadm can join it to one RAID 0 volume for images
-	// and scratch. It is lost when the instance stops.
+	// InstanceStoreGB is the local NVMe in GB (10^9 bytes), all volumes together; 0 is none. nodeadm can join the
+	// volumes to one RAID 0 array for images and scratch space. The data is lost when the instance stops.
 	InstanceStoreGB int
 
-	// CapacityBlock says whether Capacity Blocks for ML are sold for the type in some
-	// region. Not every region sells every one.
-	CapacityBlock bool
+	OnDemand       bool // sold on demand and as spot, not only by capacity block
+	CapacityBlock  bool // Capacity Blocks for ML are sold in some region, not in every one
+	PlacementGroup bool // supports cluster placement groups
 
-	// PlacementGroup says whether the type may stand in a cluster placement group.
-	PlacementGroup bool
+	OnDemandQuota string // service-quota code (service ec2) of running on-demand instances, in vCPU; empty: unknown
+	SpotQuota     string // service-quota code (service ec2) of spot requests, in vCPU; empty: unknown
 
-	OnDemandQuota string // service-quota code (service "ec2") of running on-demand instances, in vCPU
-	SpotQuota     string // service-quota code (service "ec2") of spot requests, in vCPU
-
-	Price  Price  // on-demand, Linux, shared tenancy
+	Price  Price  // on demand, Linux, shared tenancy
 	Source string // page that the figures come from, and the date
 }
 
-// Price is what one node costs while it runs on demand.
+// Price is the on-demand price of a node.
 type Price struct {
-	// USDPerHour is 0 where AWS publishes no on-demand price in Region; the type is
-	// then bought by capacity block, whose price moves with supply and demand.
+	// USDPerHour is 0 where the price is unknown, or AWS publishes none in Region: the type is then sold by capacity
+	// block, whose price changes with supply and demand.
 	USDPerHour float64
-	Region     string // AWS region, such as "us-east-1"; other regions differ
-	Date       string // day that the price list was taken, YYYY-MM-DD
+	Region     string // AWS region, for example us-east-1; other regions differ
+	Date       string // day of the price list, YYYY-MM-DD
 	Source     string // price list
 }
 
-// Family is the part of the name before the dot, such as "p5en".
-func (t Type) Family() string {
-	family, _, _ := strings.Cut(t.Name, ".")
-	return family
-}
-
-// AcceleratorGiB is the memory of one accelerator in GiB, rounded down.
-func (t Type) AcceleratorGiB() int { return t.AcceleratorMiB / 1024 }
-
-// TotalAcceleratorGiB is the memory of all the node's accelerators in GiB, rounded
-// down once: four A10G have 89 GiB, not four times 22.
-func (t Type) TotalAcceleratorGiB() int { return t.Count * t.AcceleratorMiB / 1024 }
-
-// AMIType is the EKS managed node group's amiType: the AL2023 image with the driver
-// for the accelerator. EKS has no Neuron image for ARM, and Custom refuses that pair.
+// AMIType returns the amiType of an EKS managed node group: the AL2023 image with the driver of the accelerator. EKS
+// has no Neuron image for ARM, and Figures.Validate refuses that pair.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html
 func (t Type) AMIType() string {
 	switch {
 	case t.Kind == Neuron:
 		return "AL2023_x86_64_NEURON"
-	case t.Architecture == ARM:
+	case t.Architecture == arm:
 		return "AL2023_ARM_64_NVIDIA"
 	default:
 		return "AL2023_x86_64_NVIDIA"
 	}
 }
 
-// ResourceName is the Kubernetes extended resource of which a pod asks for Count to
-// have the whole node. On Neuron it is the device, which brings all its cores with
-// it: a pod that takes every device needs no Neuron scheduler extension, as one that
-// takes single cores (aws.amazon.com/neuroncore) would.
+// ResourceName returns the Kubernetes extended resource of which a pod requests Count to get the whole node. On Neuron
+// it is the device with all its cores: a pod that requests every device needs no Neuron scheduler extension, unlike one
+// that requests single cores (aws.amazon.com/neuroncore).
 // https://awsdocs-neuron.readthedocs-hosted.com/en/latest/containers/neuron-plugins.html
 func (t Type) ResourceName() string {
 	if t.Kind == Neuron {
@@ -122,23 +95,10 @@ func (t Type) ResourceName() string {
 	return "nvidia.com/gpu"
 }
 
-// SharedMemoryGiB is the size limit of the pod's /dev/shm in GiB: half of the node's
-// memory, which is what Linux gives a tmpfs on a machine of its own (tmpfs(5)). Data
-// loader workers hand their batches over in /dev/shm, and a container's default of
-// 64 MiB ends them with a bus error. It is a limit and reserves nothing, but what is
-// written there counts against the pod's memory, so it must leave room for the pod.
+// SharedMemoryGiB returns the size limit of a pod's /dev/shm in GiB: half of the node's memory, which is the default of
+// tmpfs(5). Data loader workers pass batches through /dev/shm, and with a container's default of 64 MiB they die of a
+// bus error. The limit reserves nothing, but what is written counts against the pod's memory.
 func (t Type) SharedMemoryGiB() int { return t.MemoryGiB / 2 }
-
-// HourlyCost is what n nodes cost in USD for one hour on demand, at Price. Known is
-// false where there is no on-demand price: an unknown cost is not a cost of nothing.
-func (t Type) HourlyCost(n int) (usd float64, known bool) {
-	return float64(n) * t.Price.USDPerHour, t.Price.USDPerHour > 0
-}
-
-// VCPUs is what n nodes take of the account's quota (OnDemandQuota or SpotQuota), in
-// vCPU. Instances in a capacity block do not count against the on-demand quota.
-// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-blocks.html
-func (t Type) VCPUs(n int) int { return n * t.VCPU }
 
 // Interface is one entry of a launch template's networkInterfaces.
 type Interface struct {
@@ -147,17 +107,16 @@ type Interface struct {
 	Type        string // interfaceType: "efa" (IP and EFA), "efa-only" (no IP), "interface" (IP only)
 }
 
-// Interfaces is the launch template's network layout that uses every EFA device and
-// takes one IP address: an "efa" interface as the primary, on card 0 and device
-// index 0, and an "efa-only" one at device index 1 of every other card. The primary
-// may not be efa-only, and a card carries one EFA device. It is nil where the type
-// has no EFA: such a template needs no networkInterfaces.
+// Interfaces returns the network interfaces of a launch template that uses every EFA interface and one IP address: an
+// "efa" interface as the primary, on card 0 and device index 0, and an "efa-only" one at device index 1 of every other
+// card. The primary must not be efa-only, and a card supports one EFA interface. The result is nil where the type has
+// no EFA: such a template needs no networkInterfaces.
 //
-// Where card 0 carries no EFA, the primary is a plain interface and the EFA devices
-// stand at device index 0 of the other cards, as AWS prescribes for P6-B300.
+// Where card 0 has no EFA, the primary is a plain interface, and the EFA interfaces are at device index 0 of the other
+// cards, as AWS prescribes for P6-B300.
 //
-// EC2's page now prefers the plain primary everywhere, with card 0's EFA at device
-// index 1. EC2 takes both; ours leaves card 0's second interface of a P5 to pod IPs.
+// EC2's page now prefers a plain primary for every type, with the EFA interface of card 0 at device index 1. EC2
+// accepts both; ours leaves the second interface of card 0 of a P5 to pod IPs.
 //
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html#network-cards
@@ -177,7 +136,7 @@ func (t Type) Interfaces() []Interface {
 	return layout
 }
 
-// Known lists the instance types in the table, by family and size.
+// Known returns the instance types of the table, by family and size.
 func Known() []string {
 	var names []string
 	for _, f := range families {
@@ -188,63 +147,14 @@ func Known() []string {
 	return names
 }
 
-// Lookup finds an instance type in the table. The error of an unknown one names the
-// nearest and lists all that are known.
+// Lookup returns an instance type of the table.
 func Lookup(instanceType string) (Type, error) {
-	if t, ok := find(instanceType); ok {
-		return t, nil
-	}
-	known := Known()
-	return Type{}, fmt.Errorf("instance type %q: not in the accelerator table; did you mean %s? Known: %s. "+
-		"Any other needs all its figures in the configuration",
-		instanceType, nearest(instanceType, known), strings.Join(known, ", "))
-}
-
-func find(instanceType string) (Type, bool) {
 	for _, f := range families {
 		for _, s := range f.sizes {
 			if s.name == instanceType {
-				return f.build(s), true
+				return f.build(s), nil
 			}
 		}
 	}
-	return Type{}, false
-}
-
-// nearest is the name with the fewest letters to change, the first of several. A name
-// of the same family comes first: p5.24xlarge is nearer to p5.4xlarge than to g5.24xlarge.
-func nearest(name string, names []string) string {
-	family, _, _ := strings.Cut(name, ".")
-	best, fewest := "", -1
-	for _, n := range names {
-		d := distance(name, n)
-		if !strings.HasPrefix(n, family+".") {
-			d += len(name)
-		}
-		if fewest < 0 || d < fewest {
-			best, fewest = n, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: insertions, deletions and substitutions.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range b {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return Type{}, fmt.Errorf("instance type %q is not in the accelerator table", instanceType)
 }

@@ -2,31 +2,28 @@ package accelerator
 
 import "strings"
 
-// The table holds figures from two places that agree, save where a line says so:
+// The table holds figures from two sources that agree, except where a comment says so:
 //
-//   - The EC2 API (DescribeInstanceTypes), as Karpenter's AWS provider publishes it:
+//   - The EC2 API (DescribeInstanceTypes), as published by Karpenter's AWS provider:
 //     https://github.com/aws/karpenter-provider-aws, website/content/en/preview/reference/instance-types.md,
-//     of 2026-07-11, for accelerators and their memory, vCPU, nominal memory, EFA
-//     interfaces and instance store; pkg/providers/instancetype/zz_generated.vpclimits.go,
-//     of 2026-08-06, for network cards.
-//   - AWS's page "Specifications for Amazon EC2 accelerated computing instances",
-//     read 2026-11-22 in a copy made after P6-B200 and before P6-B300 came out (2025).
-//     The tests hold the table against it.
+//     of 2026-07-11, for accelerators and their memory, vCPU, nominal memory, EFA interfaces and instance store;
+//     pkg/providers/instancetype/zz_generated.vpclimits.go, of 2026-08-06, for network cards.
+//   - AWS's page "Specifications for Amazon EC2 accelerated computing instances", read 2026-11-22 in a copy from
+//     between the releases of P6-B200 and P6-B300 (2025). The tests compare the table with it.
 //
-// What else decides:
+// Other sources:
 //
 //   - Capacity blocks: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-blocks.html
 //     and capacity-blocks-how.html (which alone names P5en), read 2026-11-22.
-//   - Cluster placement groups take every current generation but burstable, Mac1 and
-//     M7i-flex: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html,
-//     read 2026-11-22.
-//   - Network cards of Trn2, which are not in Karpenter's file:
+//   - Cluster placement groups support every current generation except burstable, Mac1 and M7i-flex:
+//     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html, read 2026-11-22.
+//   - Network cards of Trn2, which Karpenter's file lacks:
 //     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html#network-cards, read 2026-11-22.
 //   - Quota codes: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html#ec2-on-demand-instances-limits
-//     and using-spot-limits.html, read 2026-11-22.
+//     and using-spot-limits.html, read 2026-11-22; P5's spot quota in several public lists of an account's quotas
+//     (aws service-quotas list-service-quotas --service-code ec2), read 2026-11-26.
 //
-// Left out, because a figure could not be had from two places: trn2.3xlarge (vCPU,
-// memory) and trn2u.48xlarge (accelerators).
+// Left out, because a figure had only one source: trn2.3xlarge (vCPU, memory) and trn2u.48xlarge (accelerators).
 const (
 	specifications = "https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html (2026-11-22), " +
 		"EC2 DescribeInstanceTypes by karpenter-provider-aws (2026-07-11)"
@@ -38,7 +35,7 @@ const (
 		"https://aws.amazon.com/ec2/pricing/on-demand/"
 )
 
-// family is what the sizes of one instance family share.
+// family holds the figures that all sizes of an instance family have in common.
 type family struct {
 	kind           Kind
 	accelerator    string
@@ -114,8 +111,8 @@ var families = []family{
 		{"trn1.32xlarge", 16, 128, 512, 8, 8, 7600, 21.5, true},
 		{"trn1n.32xlarge", 16, 128, 512, 16, 16, 7600, 24.78, false},
 	}},
-	// AWS's page gives a Trainium2 512 GiB, which no other page does. Neuron's own pages
-	// say 96 GiB, and 4 logical cores in the default LNC=2, read 2026-11-22:
+	// AWS's page gives a Trainium2 512 GiB, unlike all other pages. Neuron's documentation says 96 GiB, and 4 logical
+	// cores with the default LNC=2, read 2026-11-22:
 	// https://awsdocs-neuron.readthedocs-hosted.com/en/latest/training/best-practices.html
 	{Neuron, "AWS Trainium2", 96 * 1024, 4, []size{
 		// Sold by capacity block, in us-east-2; the price list of us-east-1 has no Trn2.
@@ -123,7 +120,7 @@ var families = []family{
 	}},
 }
 
-// build joins one line of the table with its family and with what holds for all.
+// build returns the type of one line of the table.
 func (f family) build(s size) Type {
 	onDemand, spot := quotas(s.name)
 	return Type{
@@ -137,8 +134,9 @@ func (f family) build(s size) Type {
 		MemoryGiB:       s.memoryGiB,
 		NetworkCards:    s.networkCards,
 		EFAInterfaces:   s.efaInterfaces,
-		Architecture:    X86, // all that stand above
+		Architecture:    x86, // all types above
 		InstanceStoreGB: s.instanceStoreGB,
+		OnDemand:        s.usdPerHour > 0,
 		CapacityBlock:   s.capacityBlock,
 		PlacementGroup:  true,
 		OnDemandQuota:   onDemand,
@@ -148,17 +146,24 @@ func (f family) build(s size) Type {
 	}
 }
 
-// quotas gives the codes of the vCPU quotas that an instance type counts against,
-// which the letters before its first digit decide. Both are empty for letters that
-// have no accelerators here.
+// quotas returns the codes of the vCPU quotas that an instance type counts against. They are empty where unknown. The
+// sources disagree about spot requests of P6.
 func quotas(instanceType string) (onDemand, spot string) {
-	letters, _, _ := strings.Cut(instanceType, ".")
-	if digit := strings.IndexAny(letters, "0123456789"); digit >= 0 {
-		letters = letters[:digit]
+	family, _, _ := strings.Cut(instanceType, ".")
+	letters := family
+	if digit := strings.IndexAny(family, "0123456789"); digit >= 0 {
+		letters = family[:digit]
 	}
 	switch letters {
 	case "p":
-		return "L-417A185B", "L-7212CCBC" // Running On-Demand P instances, All P Spot Instance Requests
+		onDemand = "L-417A185B" // Running On-Demand P instances
+		switch generation := family[:min(2, len(family))]; generation {
+		case "p5":
+			return onDemand, "L-C4BD4855" // All P5 Spot Instance Requests
+		case "p2", "p3", "p4":
+			return onDemand, "L-7212CCBC" // All P4, P3 and P2 Spot Instance Requests
+		}
+		return onDemand, ""
 	case "g", "gr":
 		return "L-DB2E81BA", "L-3819A6DF" // ... G and VT ...
 	case "trn":

@@ -155,10 +155,9 @@ func TestNew(t *testing.T) {
 	run := func(training settings.Training) Run { return New(training, "us-west-2", pool(t, "p5.48xlarge"), nil) }
 	before := run(training).Name()
 	everyField(t, training, map[string]string{
-		"Enabled":         "whether there is a run at all",
-		"Pool":            "reaches it as facts",
-		"DeadlineHours":   "can change while the run goes on",
-		"MaxAccelerators": "to be dropped", "Queue": "to be dropped", "Smoke": "to be dropped",
+		"Enabled":       "whether there is a run at all",
+		"Pool":          "reaches it as facts",
+		"DeadlineHours": "can change while the run goes on",
 	}, func(field string, changed settings.Training, inName bool) {
 		if name := run(changed).Name(); (name != before) != inName {
 			t.Errorf("another training.%s: the name is %s, and was %s", field, name, before)

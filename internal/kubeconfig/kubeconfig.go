@@ -90,15 +90,15 @@ func Check(text string) error {
 		} `yaml:"contexts"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &given); err != nil {
-		return errors.New("is neither YAML nor JSON (a path does not do): give the file's contents, as pulumi config set --secret --path cluster.kubeconfig < ~/.kube/config")
+		return errors.New("is neither YAML nor JSON; set the contents of the file, not its path: `pulumi config set --secret --path cluster.kubeconfig < ~/.kube/config`")
 	}
 	if given.Kind != "Config" || len(given.Clusters) == 0 {
-		return errors.New("is not a kubeconfig: it has no kind Config or no clusters")
+		return errors.New("is not a kubeconfig; it must have the kind Config and clusters")
 	}
 	for _, context := range given.Contexts {
 		if context.Name == given.CurrentContext && context.Name != "" {
 			return nil
 		}
 	}
-	return errors.New("has no current context: choose one with kubectl config use-context, and keep only that with kubectl config view --minify --flatten")
+	return errors.New("has no current context; choose one with `kubectl config use-context`, and set the output of `kubectl config view --minify --flatten`")
 }

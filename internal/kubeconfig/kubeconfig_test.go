@@ -52,7 +52,7 @@ users: [{name: a, user: {token: secret-token}}]
 		"~/.kube/config":          "neither YAML nor JSON",
 		"{{secret-token":          "neither YAML nor JSON",
 		"kind: Pod":               "not a kubeconfig",
-		"kind: Config\nusers: []": "no clusters",
+		"kind: Config\nusers: []": "must have the kind Config and clusters",
 		strings.Replace(whole, "current-context: a", "", 1):                   "no current context",
 		strings.Replace(whole, "current-context: a", "current-context: b", 1): "no current context",
 	} {

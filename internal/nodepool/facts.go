@@ -28,8 +28,8 @@ type Facts struct {
 // cluster. The nodes of an existing cluster have the labels that the configuration names; without any, they
 // must have those of a managed one.
 func NewFacts(name string, pool settings.Pool, managed bool) Facts {
-	facts := Facts{Name: name, Type: pool.Type, TaintKey: pool.TaintKey(), TaintValue: pool.TaintValue()}
-	if *pool.EFA {
+	facts := Facts{Name: name, Type: pool.Type, TaintKey: pool.TaintKey, TaintValue: pool.TaintValue}
+	if pool.EFA {
 		facts.EFA = pool.Type.EFAInterfaces
 	}
 	if !managed && len(pool.Labels) > 0 {

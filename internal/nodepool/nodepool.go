@@ -63,7 +63,7 @@ func Describe(name string, pool settings.Pool) (Node, error) {
 		AMIType:        pool.Type.AMIType(),
 		CapacityType:   "ON_DEMAND", // also with a reservation, which on-demand instances fill
 		ReservationID:  pool.ReservationID,
-		PlacementGroup: *pool.PlacementGroup,
+		PlacementGroup: pool.PlacementGroup,
 		VolumeGB:       pool.VolumeGB,
 		VolumeMiBps:    poolMiBps,
 	}

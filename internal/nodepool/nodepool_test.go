@@ -26,12 +26,11 @@ func checked(t *testing.T, instanceType, capacity string) settings.Pool {
 		t.Fatal(err)
 	}
 	efa := kind.EFAInterfaces > 0
-	pool := settings.Pool{InstanceType: instanceType, Type: kind, Capacity: capacity, EFA: &efa, VolumeGB: 200, Taint: kind.ResourceName() + "=true"}
+	pool := settings.Pool{InstanceType: instanceType, Type: kind, Capacity: capacity, EFA: efa, VolumeGB: 200, TaintKey: kind.ResourceName(), TaintValue: "true"}
 	if pool.Reserved() {
 		pool.ReservationID = "cr-0123456789abcdef0"
 	}
-	together := efa && !pool.Reserved()
-	pool.PlacementGroup = &together
+	pool.PlacementGroup = efa && !pool.Reserved()
 	return pool
 }
 
@@ -123,8 +122,7 @@ func TestEveryTypeAndCapacity(t *testing.T) {
 
 func TestWithoutEFA(t *testing.T) {
 	pool := checked(t, "p5.48xlarge", settings.OnDemand)
-	no := false
-	pool.EFA, pool.PlacementGroup = &no, &no
+	pool.EFA, pool.PlacementGroup = false, false
 	pool.Labels = map[string]string{"team": "a"}
 	node, err := Describe("gpu", pool)
 	if err != nil {

@@ -14,7 +14,7 @@ func facts(t *testing.T, instanceTypes ...string) map[string]Facts {
 	pools := map[string]Facts{}
 	for _, instanceType := range instanceTypes {
 		pool := checked(t, instanceType, settings.OnDemand)
-		pool.Taint = "for=" + instanceType
+		pool.TaintKey, pool.TaintValue = "for", instanceType
 		pools[instanceType] = NewFacts(instanceType, pool, true)
 	}
 	return pools

@@ -20,6 +20,25 @@ type Guardrails struct {
 	SageMakerTypes  []string // accelerated SageMaker types likewise, for example ml.g5.xlarge
 }
 
+// NewGuardrails returns the guardrails of a stack, for AnyAccount as the training account. instanceTypes are EC2's: the
+// accelerated ones are allowed in EC2 and, with the prefix ml., in SageMaker; the others need no permission.
+func NewGuardrails(deployRole string, exemptRoles, regions, instanceTypes, sageMakerTypes []string) Guardrails {
+	g := Guardrails{
+		DeployRole:      deployRole,
+		Exempt:          exemptRoles,
+		Regions:         regions,
+		TrainingAccount: AnyAccount,
+		SageMakerTypes:  slices.Clone(sageMakerTypes),
+	}
+	for _, name := range instanceTypes {
+		if accelerator.Accelerated(name) {
+			g.InstanceTypes = append(g.InstanceTypes, name)
+			g.SageMakerTypes = append(g.SageMakerTypes, "ml."+name)
+		}
+	}
+	return g
+}
+
 // AnyAccount stands for an account id that is not known yet. Ids always have 12 digits, so the documents' sizes are
 // known.
 const AnyAccount = "000000000000"

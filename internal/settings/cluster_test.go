@@ -10,11 +10,11 @@ import (
 
 type object = map[string]any
 
-// pool is a pool to set on top of the dev stack, and pools several.
+// pool returns a pool to set on top of the dev stack, pools several.
 func pool(entry object) object    { return pools(object{"gpu": entry}) }
 func pools(entries object) object { return object{"cluster.pools": entries} }
 
-// and is several settings together.
+// and joins several settings.
 func and(all ...object) object {
 	whole := object{}
 	for _, set := range all {
@@ -25,13 +25,12 @@ func and(all ...object) object {
 	return whole
 }
 
-// custom is all figures of an instance type, with some set anew.
+// custom returns the figures of an instance type, with some replaced or, with nil, removed.
 func custom(extra object) object {
 	figures := object{
 		"kind": "nvidia", "accelerator": "NVIDIA X", "count": 8, "acceleratorMiB": 1000, "vcpu": 8, "memoryGiB": 64,
 		"networkCards": 1, "efaInterfaces": 0, "architecture": "x86_64", "instanceStoreGB": 0,
-		"capacityBlock": false, "placementGroup": true,
-		"usdPerHour": 1.5, "priceRegion": "us-west-2", "priceDate": "2026-11-22",
+		"onDemand": true, "capacityBlock": false, "placementGroup": true,
 	}
 	for key, value := range extra {
 		if figures[key] = value; value == nil {
@@ -58,93 +57,95 @@ func badClusters() []bad {
 	}
 	return []bad{
 		// Network.
-		{"range too small", object{"network.cidr": "10.0.0.0/24"}, []string{"network.cidr: VPC range 10.0.0.0/24", "/16 to /19"}},
-		{"public range", object{"network.cidr": "8.8.0.0/16"}, []string{"network.cidr:", "public addresses"}},
-		{"range with a host", object{"network.cidr": "10.0.1.0/16"}, []string{"network.cidr:", "write 10.0.0.0/16"}},
-		{"one zone", object{"network.zones": []any{"a"}}, []string{"network.zones: 1 zones: EKS needs two"}},
-		{"zone of elsewhere", object{"network.zones": []any{"a", "b", "eu-west-1a"}}, []string{`network.zones: "eu-west-1a" is not an availability zone of us-west-2`, "as us-west-2a"}},
-		{"zone by number", object{"network.zones": []any{"a", "b", "1"}}, []string{`network.zones: "1" is not an availability zone`}},
-		{"zone twice", object{"network.zones": []any{"a", "us-west-2a", "b"}}, []string{"network.zones: us-west-2a is listed twice"}},
-		{"GPU zone without routes", object{"network.acceleratorZones": []any{"a", "c"}}, []string{"network.acceleratorZones: us-west-2c is not in network.zones"}},
-		{"no GPU zone", object{"network.acceleratorZones": []any{}}, []string{"network.acceleratorZones: 0 zones: accelerator nodes need one"}},
-		{"unknown NAT", object{"network.nat": "perZone"}, []string{`network.nat: "perZone" is not one of single, per-zone`, "did you mean per-zone?"}},
-		{"unknown endpoint", object{"network.interfaceEndpoints": []any{"ecr-api"}}, []string{`network.interfaceEndpoints: "ecr-api" is not a service`, "did you mean ecr.api?"}},
-		{"endpoint twice", object{"network.interfaceEndpoints": []any{"sts", "sts"}}, []string{"network.interfaceEndpoints: sts is listed twice"}},
-		{"S3 for money", object{"network.interfaceEndpoints": []any{"s3"}}, []string{"s3 has a gateway endpoint", "free"}},
-		{"days that CloudWatch lacks", object{"network.flowLogDays": 8}, []string{"network.flowLogDays: 8 is not a number of days that CloudWatch keeps logs", "5 7 14"}},
-		{"subnets of no VPC", object{subnets: []any{"subnet-0123456789abcdef0"}}, []string{subnets + ": are subnets of an existing VPC"}},
-		{"GPU subnets of no VPC", object{"network.acceleratorSubnetIds": object{"a": "subnet-0123456789abcdef0"}}, []string{"network.acceleratorSubnetIds: are subnets of an existing VPC"}},
-		{"VPC without subnets", vpc(object{subnets: []any{}}), []string{subnets + ": 0 subnets: EKS needs two"}},
-		{"VPC without GPU subnets", vpc(object{"network.acceleratorSubnetIds": object{}}), []string{"network.acceleratorSubnetIds: is empty"}},
-		{"VPC by name", vpc(object{"network.vpcId": "main"}), []string{`network.vpcId: "main" is not a VPC's id`}},
-		{"subnet by name", vpc(object{subnets: []any{"private-a", "subnet-0123456789abcdef1"}}), []string{subnets + `: "private-a" is not a subnet's id`}},
-		{"subnet twice", vpc(object{subnets: []any{"subnet-0123456789abcdef1", "subnet-0123456789abcdef1"}}), []string{subnets + ": subnet-0123456789abcdef1 is listed twice"}},
-		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: go with a VPC to be made"}},
-		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{"cluster.pools.gpu.zones: us-west-2a has no GPU subnet, only us-west-2b"}},
+		{"range too small", object{"network.cidr": "10.0.0.0/24"}, []string{"network.cidr: VPC range 10.0.0.0/24: …a /16 to /19"}},
+		{"public range", object{"network.cidr": "8.8.0.0/16"}, []string{"network.cidr: VPC range 8.8.0.0/16: public addresses; …"}},
+		{"range with a host", object{"network.cidr": "10.0.1.0/16"}, []string{"network.cidr: VPC range 10.0.1.0/16: …; write 10.0.0.0/16"}},
+		{"one zone", object{"network.zones": []any{"a"}}, []string{"network.zones: must be 2 to 6 zones: EKS needs two, and the subnet plan has room for 6, got 1"}},
+		{"zone of elsewhere", object{"network.zones": []any{"a", "b", "eu-west-1a"}}, []string{`network.zones[2]: must be an availability zone of us-west-2, for example a or us-west-2a, got "eu-west-1a"`}},
+		{"zone by number", object{"network.zones": []any{"a", "b", "1"}}, []string{`network.zones[2]: must be an availability zone of us-west-2, for example a or us-west-2a, got "1"`}},
+		{"zone twice", object{"network.zones": []any{"a", "us-west-2a", "b"}}, []string{`network.zones[1]: repeats "us-west-2a"; list it once`}},
+		{"GPU zone without routes", object{"network.acceleratorZones": []any{"a", "c"}}, []string{`network.acceleratorZones[1]: must be one of network.zones, got "c"`}},
+		{"no GPU zone", object{"network.acceleratorZones": []any{}}, []string{"network.acceleratorZones: must be 1 to 5 zones, got 0"}},
+		{"unknown NAT", object{"network.nat": "perZone"}, []string{`network.nat: must be one of single, per-zone, got "perZone"; did you mean per-zone?`}},
+		{"unknown endpoint", object{"network.interfaceEndpoints": []any{"ecr-api"}}, []string{`network.interfaceEndpoints[0]: must be one of autoscaling, ec2messages, elasticfilesystem, elasticloadbalancing, kms, monitoring, sagemaker.api, sagemaker.runtime, secretsmanager, sqs, ssm, ssmmessages, xray, ec2, ecr.api, ecr.dkr, eks, eks-auth, logs, sts, got "ecr-api"; did you mean ecr.api?`}},
+		{"endpoint twice", object{"network.interfaceEndpoints": []any{"sts", "sts"}}, []string{`network.interfaceEndpoints[1]: repeats "sts"; list it once`}},
+		{"S3 for money", object{"network.interfaceEndpoints": []any{"s3"}}, []string{"network.interfaceEndpoints[0]: s3 is unnecessary: the VPC has a gateway endpoint for S3, which is free; remove it"}},
+		{"days that CloudWatch lacks", object{"network.flowLogDays": 8}, []string{"network.flowLogDays: must be a number of days for which CloudWatch can keep logs, one of 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653, got 8"}},
+		{"subnets of no VPC", object{subnets: []any{"subnet-0123456789abcdef0"}}, []string{"network.privateSubnetIds: requires network.vpcId, the VPC of the subnets; set it, or remove this"}},
+		{"GPU subnets of no VPC", object{"network.acceleratorSubnetIds": object{"a": "subnet-0123456789abcdef0"}}, []string{"network.acceleratorSubnetIds: requires network.vpcId, the VPC of the subnets; set it, or remove this"}},
+		{"VPC without subnets", vpc(object{subnets: []any{}}), []string{"network.privateSubnetIds: must be at least two subnets, in different zones, got 0"}},
+		{"VPC without GPU subnets", vpc(object{"network.acceleratorSubnetIds": object{}}), []string{"network.acceleratorSubnetIds: is required; for example {a: subnet-…}"}},
+		{"VPC by name", vpc(object{"network.vpcId": "main"}), []string{`network.vpcId: must be a VPC id (vpc-…), got "main"`}},
+		{"subnet by name", vpc(object{subnets: []any{"private-a", "subnet-0123456789abcdef1"}}), []string{`network.privateSubnetIds[0]: must be a subnet id (subnet-…), got "private-a"`}},
+		{"subnet twice", vpc(object{subnets: []any{"subnet-0123456789abcdef1", "subnet-0123456789abcdef1"}}), []string{`network.privateSubnetIds[1]: repeats "subnet-0123456789abcdef1"; list it once`}},
+		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: cannot be combined with network.vpcId; create the endpoints with the VPC, and remove this"}},
+		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{`cluster.pools.gpu.zones[0]: must be one of us-west-2b, got "a"; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC`}},
 		// Control plane.
-		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: "1.33" is not supported: must be one of 1.35, 1.36`}},
-		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: "1.36.1"`}},
-		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{"cluster.publicCidrs: 0.0.0.0/0 opens the cluster's API to the whole internet", "cluster.allowPublicAccessFromAnywhere"}},
-		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: is true, but cluster.publicCidrs does not list 0.0.0.0/0"}},
-		{"address without a length", object{"cluster.publicCidrs": []any{"203.0.113.7"}}, []string{`cluster.publicCidrs: "203.0.113.7" is not a range of addresses`, "/32"}},
-		{"range with a host bit", object{"cluster.publicCidrs": []any{"203.0.113.7/24"}}, []string{"cluster.publicCidrs: 203.0.113.7/24 does not start", "write 203.0.113.0/24"}},
-		{"IPv6", object{"cluster.publicCidrs": []any{"2001:db8::/32"}}, []string{"cluster.publicCidrs: 2001:db8::/32 is IPv6"}},
-		{"logs for ever", object{"cluster.logDays": 0}, []string{"cluster.logDays: 0 is not a number of days that CloudWatch keeps logs"}},
-		{"no system node", object{"cluster.systemNodes": 0}, []string{"cluster.systemNodes: 0 is not a number of nodes from 1 to 20"}},
-		{"system on GPUs", object{"cluster.systemInstanceType": "g5.xlarge"}, []string{"cluster.systemInstanceType: g5.xlarge has accelerators"}},
-		{"system type of nowhere", object{"cluster.systemInstanceType": "large"}, []string{`cluster.systemInstanceType: "large" is not an EC2 instance type`}},
+		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.33"; did you mean 1.35?`}},
+		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.36.1"; did you mean 1.36?`}},
+		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{`cluster.publicCidrs[0]: must not include the whole internet, got "0.0.0.0/0"; list your own ranges, or confirm with cluster.allowPublicAccessFromAnywhere: true`}},
+		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: requires 0.0.0.0/0 in cluster.publicCidrs; add it, or remove this"}},
+		{"address without a length", object{"cluster.publicCidrs": []any{"203.0.113.7"}}, []string{`cluster.publicCidrs[0]: must be a CIDR range, for example 203.0.113.0/24, got "203.0.113.7"; a single address is a /32`}},
+		{"range with a host bit", object{"cluster.publicCidrs": []any{"203.0.113.7/24"}}, []string{`cluster.publicCidrs[0]: must start at the first address of the range, got "203.0.113.7/24"; write 203.0.113.0/24`}},
+		{"IPv6", object{"cluster.publicCidrs": []any{"2001:db8::/32"}}, []string{`cluster.publicCidrs[0]: must be an IPv4 range, since the endpoint has no IPv6 address, got "2001:db8::/32"`}},
+		{"logs for ever", object{"cluster.logDays": 0}, []string{"cluster.logDays: must be a number of days for which CloudWatch can keep logs, one of 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653, got 0"}},
+		{"no system node", object{"cluster.systemNodes": 0}, []string{"cluster.systemNodes: must be between 1 and 20, got 0"}},
+		{"system on GPUs", object{"cluster.systemInstanceType": "g5.xlarge"}, []string{`cluster.systemInstanceType: must be a type without accelerators, for example m6i.large, got "g5.xlarge"`}},
+		{"system type of nowhere", object{"cluster.systemInstanceType": "large"}, []string{`cluster.systemInstanceType: must be an EC2 instance type, for example m6i.large, got "large"`}},
 		// Access.
-		{"session for a role", entry(object{"principal": "arn:aws:sts::123456789012:assumed-role/research/me", "role": "scientist"}), []string{"cluster.access.ops.principal:", "is a session"}},
-		{"account for a role", entry(object{"principal": "123456789012", "role": "scientist"}), []string{`cluster.access.ops.principal: "123456789012" is not the ARN of a role or user`}},
-		{"root", entry(object{"principal": "arn:aws:iam::123456789012:root", "role": "administrator"}), []string{"cluster.access.ops.principal:", "is not the ARN of a role or user"}},
-		{"unknown access", entry(object{"principal": role, "role": "admin"}), []string{`cluster.access.ops.role: "admin" is not one of administrator, ci, scientist`}},
-		{"principal twice", object{"cluster.access": object{"a": object{"principal": role, "role": "ci"}, "b": object{"principal": role, "role": "scientist"}}}, []string{"cluster.access.b.principal:", "is also the principal of a"}},
+		{"session for a role", entry(object{"principal": "arn:aws:sts::123456789012:assumed-role/research/me", "role": "scientist"}), []string{`cluster.access.ops.principal: must not be a session, got "arn:aws:sts::123456789012:assumed-role/research/me"; use the ARN of its role, arn:aws:iam::…:role/…`}},
+		{"account for a role", entry(object{"principal": "123456789012", "role": "scientist"}), []string{`cluster.access.ops.principal: must be the ARN of a role or user, for example arn:aws:iam::111122223333:role/research, got "123456789012"`}},
+		{"root", entry(object{"principal": "arn:aws:iam::123456789012:root", "role": "administrator"}), []string{`cluster.access.ops.principal: must be the ARN of a role or user, for example arn:aws:iam::111122223333:role/research, got "arn:aws:iam::123456789012:root"`}},
+		{"unknown access", entry(object{"principal": role, "role": "admin"}), []string{`cluster.access.ops.role: must be one of administrator, ci, scientist, got "admin"`}},
+		{"principal twice", object{"cluster.access": object{"a": object{"principal": role, "role": "ci"}, "b": object{"principal": role, "role": "scientist"}}}, []string{`cluster.access.b.principal: must differ from the principal of a, got "arn:aws:iam::123456789012:role/research"; EKS allows one entry for a principal`}},
 		{"the maker again", and(object{"organization.accounts": object{"training": object{"id": "123456789012"}}},
-			entry(object{"principal": "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole", "role": "ci"})), []string{"cluster.access.ops.principal:", "is the role that makes the cluster"}},
+			entry(object{"principal": "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole", "role": "ci"})), []string{`cluster.access.ops.principal: must not be the role that creates the cluster, which has access already, got "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole"; remove the entry`}},
 		// Pools.
-		{"unknown type", pool(object{"instanceType": "p5.48xlarg"}), []string{"cluster.pools.gpu.instanceType:", "did you mean p5.48xlarge?", "trn2.48xlarge", "cluster.instanceTypes"}},
-		{"no type", pool(object{}), []string{`cluster.pools.gpu.instanceType: instance type ""`}},
-		{"type with holes", and(custom(object{"vcpu": nil, "vpcu": 8}), pool(object{"instanceType": "p9.48xlarge"})), []string{"cluster.instanceTypes.p9.48xlarge:", "vcpu: missing", "unknown: vpcu"}},
-		{"type that contradicts itself", and(custom(object{"efaInterfaces": 5}), pool(object{"instanceType": "p9.48xlarge"})), []string{"cluster.instanceTypes.p9.48xlarge:", "5 do not fit 1 network cards"}},
-		{"misspelt field", pool(object{"instanceType": "g5.xlarge", "node": 1}), []string{"cluster.pools.gpu.node: is unknown", "did you mean nodes?"}},
-		{"the system's name", pools(object{"system": object{"instanceType": "g5.xlarge"}}), []string{"cluster.pools.system: is the name of the pool that runs the cluster's own pods"}},
-		{"long pool name", pools(object{"seventeen-letters": object{"instanceType": "g5.xlarge"}}), []string{"is not a pool's name: 1 to 16"}},
-		{"EFA where there is none", pool(object{"instanceType": "g5.xlarge", "efa": true}), []string{"cluster.pools.gpu.efa: g5.xlarge has no EFA"}},
-		{"EFA that is a word", pool(object{"instanceType": "g5.xlarge", "efa": "yes"}), []string{`cluster.pools.gpu.efa: "yes" is neither true nor false`}},
-		{"block without reservation", p5(object{"capacity": "capacity-block"}), []string{"cluster.pools.gpu.reservationId: is missing: capacity capacity-block"}},
-		{"reservation without id", p5(object{"capacity": "reservation"}), []string{"cluster.pools.gpu.reservationId: is missing: capacity reservation"}},
-		{"reservation for on-demand", p5(object{"reservationId": "cr-0123456789abcdef0"}), []string{"cluster.pools.gpu.reservationId: is given, but capacity is on-demand"}},
-		{"reservation by name", p5(object{"capacity": "reservation", "reservationId": "block"}), []string{`cluster.pools.gpu.reservationId: "block" is not a capacity reservation's id`}},
-		{"block of a G type", pool(object{"instanceType": "g5.48xlarge", "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0"}), []string{"cluster.pools.gpu.capacity: g5.48xlarge is not sold by capacity block"}},
-		{"block-only type on demand", pool(object{"instanceType": "p5e.48xlarge"}), []string{"cluster.pools.gpu.capacity: p5e.48xlarge is sold by capacity block only"}},
-		{"unknown capacity", p5(object{"capacity": "on_demand"}), []string{`cluster.pools.gpu.capacity: "on_demand" is not one of on-demand, spot, reservation, capacity-block`, "did you mean on-demand?"}},
-		{"group around a reservation", p5(object{"capacity": "reservation", "reservationId": "cr-0123456789abcdef0", "placementGroup": true}), []string{"cluster.pools.gpu.placementGroup: cannot be joined by capacity that is reserved"}},
-		{"group of a type that cannot", and(custom(object{"placementGroup": false}), pool(object{"instanceType": "p9.48xlarge", "placementGroup": true})), []string{"cluster.pools.gpu.placementGroup: p9.48xlarge cannot stand in one"}},
-		{"two zones with a group", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}})), []string{"cluster.pools.gpu.zones: 2 zones, but a placement group lies in one"}},
-		{"two zones with EFA", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "placementGroup": false})), []string{"cluster.pools.gpu.zones: 2 zones, but EFA does not cross zones"}},
-		{"two zones with a reservation", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "efa": false, "capacity": "reservation", "reservationId": "cr-0123456789abcdef0"})), []string{"cluster.pools.gpu.zones: 2 zones, but a reservation lies in one"}},
-		{"zone without subnet", p5(object{"zones": []any{"b"}}), []string{"cluster.pools.gpu.zones: us-west-2b has no GPU subnet, only us-west-2a"}},
-		{"zone of a pool twice", pool(object{"instanceType": "g5.xlarge", "zones": []any{"a", "a"}}), []string{"cluster.pools.gpu.zones: us-west-2a is listed twice"}},
-		{"fewer than the least", p5(object{"nodes": 1, "minNodes": 2}), []string{"cluster.pools.gpu.nodes: 1 is not between minNodes, 2, and maxNodes, 2"}},
-		{"more than the most", p5(object{"nodes": 4, "maxNodes": 2}), []string{"cluster.pools.gpu.nodes: 4 is not between minNodes, 0, and maxNodes, 2"}},
-		{"negative", p5(object{"minNodes": -1}), []string{"cluster.pools.gpu.minNodes: -1 is not a number of nodes"}},
-		{"more than addresses", and(object{"network.cidr": "10.0.0.0/19"}, p5(object{"maxNodes": 100})), []string{"network.cidr: 10.0.0.0/19 gives the GPU subnet of us-west-2a, 10.0.16.0/20, addresses for 40 nodes, and pools there may grow to 100"}},
-		{"tiny root volume", p5(object{"volumeGB": 20}), []string{"cluster.pools.gpu.volumeGB: 20 is not a number of GB from 50 to 16384"}},
-		{"label with a space", p5(object{"labels": object{"my team": "a"}}), []string{`cluster.pools.gpu.labels: "my team" is not a label's name`}},
-		{"label value with a slash", p5(object{"labels": object{"team": "a/b"}}), []string{`cluster.pools.gpu.labels.team: "a/b" is not a label's value`}},
-		{"our label", p5(object{"labels": object{PoolLabel: "other"}}), []string{"is the pool's name, which the program sets itself"}},
-		{"taint with an effect", p5(object{"taint": "nvidia.com/gpu=true:NoSchedule"}), []string{`cluster.pools.gpu.taint: "nvidia.com/gpu=true:NoSchedule" is not a taint's key and value`}},
-		// A cluster that exists.
-		{"given and public", and(given, pool(object{"instanceType": "g5.xlarge"}), object{"cluster.publicCidrs": []any{"203.0.113.0/24"}}), []string{"cluster.publicCidrs: goes with a cluster to be made"}},
-		{"given and entered", and(given, pool(object{"instanceType": "g5.xlarge"}), entry(object{"principal": role, "role": "ci"})), []string{"cluster.access: goes with a cluster to be made"}},
-		{"given with nodes", and(given, pool(object{"instanceType": "g5.xlarge", "nodes": 2})), []string{"cluster.pools.gpu.nodes: goes with a pool to be made"}},
-		{"given with capacity", and(given, pool(object{"instanceType": "g5.xlarge", "capacity": "spot"})), []string{"cluster.pools.gpu.capacity: goes with a pool to be made"}},
+		{"unknown type", pool(object{"instanceType": "p5.48xlarg"}), []string{`cluster.pools.gpu.instanceType: must be described in cluster.instanceTypes, or be one of g…, got "p5.48xlarg"; did you mean p5.48xlarge?`}},
+		{"no type", pool(object{}), []string{"cluster.pools.gpu.instanceType: is required"}},
+		{"type with holes", and(custom(object{"vcpu": nil, "vpcu": 8}), pool(object{"instanceType": "p9.48xlarge"})), []string{`cluster.instanceTypes["p9.48xlarge"].vcpu: is required`, `cluster.instanceTypes["p9.48xlarge"].vpcu: unknown key; did you mean vcpu?`}},
+		{"type that contradicts itself", and(custom(object{"efaInterfaces": 5}), pool(object{"instanceType": "p9.48xlarge"})), []string{`cluster.instanceTypes["p9.48xlarge"].efaInterfaces: must be 0, networkCards, 1, or one less if card 0 has no EFA, got 5`}},
+		{"misspelt field", pool(object{"instanceType": "g5.xlarge", "node": 1}), []string{"cluster.pools.gpu.node: unknown key; did you mean nodes?"}},
+		{"the system's name", pools(object{"system": object{"instanceType": "g5.xlarge"}}), []string{"cluster.pools.system: is the name of the pool for the cluster's own pods; choose another name"}},
+		{"long pool name", pools(object{"seventeen-letters": object{"instanceType": "g5.xlarge"}}), []string{`cluster.pools.seventeen-letters: must have a name of 1 to 16 lower-case letters, digits and hyphens, a letter first, got "seventeen-letters"`}},
+		{"EFA where there is none", pool(object{"instanceType": "g5.xlarge", "efa": true}), []string{"cluster.pools.gpu.efa: g5.xlarge does not support EFA; use a larger type of the family, or remove this"}},
+		{"EFA that is a word", pool(object{"instanceType": "g5.xlarge", "efa": "yes"}), []string{`cluster.pools.gpu.efa: must be true or false, got "yes"`}},
+		{"block without reservation", p5(object{"capacity": "capacity-block"}), []string{"cluster.pools.gpu.reservationId: is required; capacity capacity-block needs the id of a reservation (cr-…)"}},
+		{"reservation without id", p5(object{"capacity": "reservation"}), []string{"cluster.pools.gpu.reservationId: is required; capacity reservation needs the id of a reservation (cr-…)"}},
+		{"reservation for on-demand", p5(object{"reservationId": "cr-0123456789abcdef0"}), []string{"cluster.pools.gpu.reservationId: cannot be combined with capacity on-demand; set capacity to reservation or capacity-block, or remove this"}},
+		{"reservation by name", p5(object{"capacity": "reservation", "reservationId": "block"}), []string{`cluster.pools.gpu.reservationId: must be the id of a capacity reservation (cr-…), got "block"`}},
+		{"block of a G type", pool(object{"instanceType": "g5.48xlarge", "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0"}), []string{`cluster.pools.gpu.capacity: must be on-demand, spot or reservation, since g5.48xlarge is not sold by capacity block, got "capacity-block"`}},
+		{"block-only type on demand", pool(object{"instanceType": "p5e.48xlarge"}), []string{`cluster.pools.gpu.capacity: must be capacity-block or reservation, since p5e.48xlarge is not sold on demand, got "on-demand"; both need a reservationId`}},
+		{"unknown capacity", p5(object{"capacity": "on_demand"}), []string{`cluster.pools.gpu.capacity: must be one of on-demand, spot, reservation, capacity-block, got "on_demand"; did you mean on-demand?`}},
+		{"group around a reservation", p5(object{"capacity": "reservation", "reservationId": "cr-0123456789abcdef0", "placementGroup": true}), []string{"cluster.pools.gpu.placementGroup: cannot be combined with reserved capacity; remove this"}},
+		{"group of a type that cannot", and(custom(object{"placementGroup": false}), pool(object{"instanceType": "p9.48xlarge", "placementGroup": true})), []string{"cluster.pools.gpu.placementGroup: p9.48xlarge does not support cluster placement groups; remove this"}},
+		{"two zones with a group", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}})), []string{"cluster.pools.gpu.zones: must be one zone, since a placement group cannot span zones, got 2; or set placementGroup to false"}},
+		{"two zones with EFA", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "placementGroup": false})), []string{"cluster.pools.gpu.zones: must be one zone, since EFA does not work across zones, got 2; or set efa to false"}},
+		{"two zones with a reservation", and(object{"network.acceleratorZones": []any{"a", "b"}}, p5(object{"zones": []any{"a", "b"}, "efa": false, "capacity": "reservation", "reservationId": "cr-0123456789abcdef0"})), []string{"cluster.pools.gpu.zones: must be one zone, that of the reservation, got 2"}},
+		{"zone without subnet", p5(object{"zones": []any{"b"}}), []string{`cluster.pools.gpu.zones[0]: must be one of us-west-2a, got "b"; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC`}},
+		{"zone of a pool twice", pool(object{"instanceType": "g5.xlarge", "zones": []any{"a", "a"}}), []string{`cluster.pools.gpu.zones[1]: repeats "us-west-2a"; list it once`}},
+		{"fewer than the least", p5(object{"nodes": 1, "minNodes": 2}), []string{"cluster.pools.gpu.nodes: must be between minNodes, 2, and maxNodes, 2, got 1"}},
+		{"more than the most", p5(object{"nodes": 4, "maxNodes": 2}), []string{"cluster.pools.gpu.nodes: must be between minNodes, 0, and maxNodes, 2, got 4"}},
+		{"negative", p5(object{"minNodes": -1}), []string{"cluster.pools.gpu.minNodes: must be between 0 and 450, got -1"}},
+		{"more than addresses", and(object{"network.cidr": "10.0.0.0/19"}, p5(object{"maxNodes": 100})), []string{`network.cidr: must have room for 100 nodes, the maxNodes of all pools in us-west-2a, whose subnet 10.0.16.0/20 has addresses for 40, got "10.0.0.0/19"; use a larger range, put another zone first in network.acceleratorZones, or lower maxNodes`}},
+		{"tiny root volume", p5(object{"volumeGB": 20}), []string{"cluster.pools.gpu.volumeGB: must be between 50 and 16384, got 20"}},
+		{"label with a space", p5(object{"labels": object{"my team": "a"}}), []string{`cluster.pools.gpu.labels.my team: must have a name that Kubernetes accepts for labels, for example example.com/team, got "my team"`}},
+		{"label value with a slash", p5(object{"labels": object{"team": "a/b"}}), []string{`cluster.pools.gpu.labels.team: must be at most 63 letters, digits, _ . and -, with a letter or digit at both ends, got "a/b"`}},
+		{"our label", p5(object{"labels": object{PoolLabel: "other"}}), []string{"cluster.pools.gpu.labels.llm-platform/pool: is set by the platform, to the name of the pool; remove it"}},
+		{"taint with an effect", p5(object{"taint": "nvidia.com/gpu=true:NoSchedule"}), []string{`cluster.pools.gpu.taint: must be key=value, for example nvidia.com/gpu=true, got "nvidia.com/gpu=true:NoSchedule"; the effect is always NoSchedule`}},
+		// An existing cluster.
+		{"given and public", and(given, pool(object{"instanceType": "g5.xlarge"}), object{"cluster.publicCidrs": []any{"203.0.113.0/24"}}), []string{"cluster.publicCidrs: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
+		{"given and entered", and(given, pool(object{"instanceType": "g5.xlarge"}), entry(object{"principal": role, "role": "ci"})), []string{"cluster.access: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
+		{"given with nodes", and(given, pool(object{"instanceType": "g5.xlarge", "nodes": 2})), []string{"cluster.pools.gpu.nodes: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
+		{"given with capacity", and(given, pool(object{"instanceType": "g5.xlarge", "capacity": "spot"})), []string{"cluster.pools.gpu.capacity: cannot be combined with cluster.kubeconfig, which refers to an existing cluster; remove one of them"}},
 	}
 }
 
-func TestBadClusters(t *testing.T) { refuse(t, badClusters(), nil) }
+func TestBadClusters(t *testing.T) {
+	refuse(t, badClusters())
+}
 
-// What a pool may leave out follows from its instance type.
+// What is left out of a pool follows from its instance type.
 func TestPoolDefaults(t *testing.T) {
 	set := and(object{"training.enabled": false}, custom(object{"instanceStoreGB": 100}), object{"network.acceleratorZones": []any{"b", "a"}}, pools(object{
 		"a": object{"instanceType": "g5.xlarge"},
@@ -153,7 +154,7 @@ func TestPoolDefaults(t *testing.T) {
 		"d": object{"instanceType": "trn2.48xlarge", "capacity": "reservation", "reservationId": "cr-0123456789abcdef0", "efa": false, "taint": "team=ml"},
 		"e": object{"instanceType": "p9.48xlarge", "zones": []any{"a", "b"}, "capacity": "spot"},
 	}))
-	s, err := Load("dev", with(t, "dev", set))
+	s, err := Load("dev", with(t, "dev", set), nil, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,9 +172,9 @@ func TestPoolDefaults(t *testing.T) {
 		"e": {false, false, 1, []string{"us-west-2a", "us-west-2b"}, Spot, "nvidia.com/gpu=true", 8},
 	} {
 		p := s.Cluster.Pools[name]
-		if *p.EFA != want.efa || *p.PlacementGroup != want.group || p.MaxNodes != want.most || p.Capacity != want.capacity ||
-			p.TaintKey()+"="+p.TaintValue() != want.mark || p.Type.Count != want.count || p.VolumeGB != defaultVolumeGB {
-			t.Errorf("%s: EFA %v, group %v, %+v", name, *p.EFA, *p.PlacementGroup, p)
+		if p.EFA != want.efa || p.PlacementGroup != want.group || p.MaxNodes != want.most || p.Capacity != want.capacity ||
+			p.TaintKey+"="+p.TaintValue != want.mark || p.Type.Count != want.count || p.VolumeGB != defaultVolumeGB {
+			t.Errorf("%s: EFA %v, group %v, %+v", name, p.EFA, p.PlacementGroup, p)
 		}
 		if !slices.Equal(p.Zones, want.zones) {
 			t.Errorf("%s: zones %v, want %v", name, p.Zones, want.zones)
@@ -181,21 +182,21 @@ func TestPoolDefaults(t *testing.T) {
 	}
 }
 
-// The whole internet is let in when both keys say so.
+// The API can be opened to the whole internet if both keys say so.
 func TestOpenToTheWorldSpeltOut(t *testing.T) {
 	set := object{"cluster.publicCidrs": []any{"0.0.0.0/0"}, "cluster.allowPublicAccessFromAnywhere": true}
-	if _, err := Load("dev", with(t, "dev", set)); err != nil {
+	if _, err := Load("dev", with(t, "dev", set), nil, token); err != nil {
 		t.Error(err)
 	}
 }
 
-// kubeconfigText is that of a cluster that exists; its token must not be seen again.
+// kubeconfigText is the kubeconfig of an existing cluster; its token must not be shown.
 const kubeconfigText = "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}], users: [{name: a, user: {token: token-0123456789}}]}"
 
-// A kubeconfig is a secret: neither printed settings nor faults repeat it.
+// A kubeconfig is a secret: neither printed settings nor errors show it.
 func TestKubeconfigStaysHidden(t *testing.T) {
 	set := and(object{"cluster.kubeconfig": kubeconfigText + "\n", "cluster.publicCidrs": []any{}}, pool(object{"instanceType": "g5.xlarge", "labels": object{"team": "a"}}))
-	s, err := Load("dev", with(t, "dev", set), "cluster")
+	s, err := Load("dev", with(t, "dev", set), []string{"cluster"}, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 	}
 	refused := func(what string, values map[string]string, want string, secret ...string) {
 		t.Helper()
-		_, err := Load("dev", values, secret...)
+		_, err := Load("dev", values, secret, token)
 		switch {
 		case err == nil || !strings.Contains(err.Error(), want):
 			t.Errorf("%s: error is %v, want %q", what, err, want)
@@ -219,7 +220,7 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 			t.Errorf("%s: the error repeats it: %v", what, err)
 		}
 	}
-	refused("in plain text", with(t, "dev", set), "cluster.kubeconfig: stands in plain text")
+	refused("in plain text", with(t, "dev", set), "cluster.kubeconfig: is stored in plain text")
 	for _, value := range []any{kubeconfigText, object{"users": kubeconfigText}, []any{kubeconfigText}} {
 		set["cluster.kubeconfig"], set["cluster.version"] = value, true
 		refused("beside a bad version", with(t, "dev", set), "cluster.version: ", "cluster")
@@ -228,18 +229,18 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 	set["cluster.kubeconfig"] = "/home/me/.kube/token-config"
 	refused("a path", with(t, "dev", set), "cluster.kubeconfig: is neither YAML nor JSON", "cluster")
 	refused("as the section", with(t, "dev", object{"cluster": kubeconfigText}), "cluster: ")
-	if s, err = Load("dev", with(t, "dev", nil)); err != nil || s.Cluster.Given() {
+	if s, err = Load("dev", with(t, "dev", nil), nil, token); err != nil || s.Cluster.Given() {
 		t.Errorf("without one: %v", err)
 	}
 }
 
-// An existing VPC takes the place of the one to make.
+// An existing VPC replaces the new one.
 func TestGivenVPC(t *testing.T) {
 	s, err := Load("dev", with(t, "dev", object{
 		"network.vpcId":                "vpc-0123456789abcdef0",
 		"network.privateSubnetIds":     []any{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
 		"network.acceleratorSubnetIds": object{"c": "subnet-0123456789abcdef2"},
-	}))
+	}), nil, token)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,116 +1,153 @@
 package settings
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Where the scripts' branch is.
+// Git servers for the scripts; with None there is no branch, and only the pods get the scripts.
 const (
 	GitHub = "github"
 	GitLab = "gitlab"
-	NoGit  = "none" // scripts go to the pods only
 )
 
-// Git is the settings of the branch that the training scripts are delivered to.
+// Git describes the branch that the training scripts are committed to.
 type Git struct {
-	Provider     string     `json:"provider"`     // GitHub, GitLab or NoGit
-	BaseURL      string     `json:"baseUrl"`      // of the API of a server of one's own, with a slash at the end. Empty: github.com, gitlab.com
-	Owner        string     `json:"owner"`        // user or organization; on GitLab the group, as a/b
-	Repository   string     `json:"repository"`   // name without the owner
-	Branch       string     `json:"branch"`       // {stack} is filled in
-	SourceBranch string     `json:"sourceBranch"` // that the branch begins at
-	SourceCommit string     `json:"sourceCommit"` // that the branch begins at. Empty: the newest of SourceBranch
-	Adopt        bool       `json:"adopt"`        // the branch is there already: use it, and never delete it
-	KeepBranch   bool       `json:"keepBranch"`   // leave the branch and its commits in place on destroy
-	Token        SecretText `json:"token"`        // empty: from the environment
+	Provider     string     // GitHub, GitLab or None
+	BaseURL      string     // API of a self-managed server, with a slash at the end. Empty: github.com or gitlab.com
+	Owner        string     // user or organization; on GitLab the group, for example a/b
+	Repository   string     // name without the owner
+	Branch       string     // to create or to adopt
+	SourceBranch string     // from whose newest commit Branch is created; empty with SourceCommit
+	SourceCommit string     // from which Branch is created; empty with SourceBranch
+	Adopt        bool       // the branch exists: use it, and never delete it
+	KeepBranch   bool       // retain the branch and its commits on destroy
+	Token        SecretText // empty: the provider takes it from the environment
 }
 
-// TokenVariable is the environment variable that a token may come from.
-func (g Git) TokenVariable() string {
+type rawGit struct {
+	Provider   string     `json:"provider"`
+	BaseURL    string     `json:"baseUrl"`
+	Repository string     `json:"repository"` // with the owner
+	Branch     string     `json:"branch"`     // with {stack}
+	Source     string     `json:"source"`     // branch or commit
+	Adopt      bool       `json:"adopt"`
+	KeepBranch bool       `json:"keepBranch"`
+	Token      SecretText `json:"token"`
+}
+
+func (g rawGit) resolve(stack string) Git {
+	resolved := Git{
+		Provider:   g.Provider,
+		BaseURL:    g.BaseURL,
+		Repository: g.Repository,
+		Branch:     strings.ReplaceAll(g.Branch, "{stack}", stack),
+		Adopt:      g.Adopt,
+		KeepBranch: g.KeepBranch,
+		Token:      g.Token,
+	}
+	if slash := strings.LastIndex(g.Repository, "/"); slash >= 0 {
+		resolved.Owner, resolved.Repository = g.Repository[:slash], g.Repository[slash+1:]
+	}
+	if commitHash.MatchString(g.Source) {
+		resolved.SourceCommit = g.Source
+	} else {
+		resolved.SourceBranch = g.Source
+	}
+	return resolved
+}
+
+// tokenVariable returns the environment variable from which the provider takes a token.
+func (g Git) tokenVariable() string {
 	if g.Provider == GitLab {
 		return "GITLAB_TOKEN"
 	}
 	return "GITHUB_TOKEN"
 }
 
-// CheckToken checks that there is a token. Without one the providers would go on
-// anonymously and end in a misleading 404.
-func (g Git) CheckToken(environment func(string) string) error {
-	if g.Provider == NoGit || g.Token != "" || environment(g.TokenVariable()) != "" {
-		return nil
-	}
-	return fmt.Errorf("git.token: is missing: `pulumi config set --secret --path git.token`, or set %s in the environment "+
-		"(it needs to write to %s/%s); git.provider none does without a branch", g.TokenVariable(), g.Owner, g.Repository)
-}
-
 var (
 	ownerName      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	groupName      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
 	repositoryName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 	commitHash     = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 	apiURL         = regexp.MustCompile(`^https://[^/\s]+/([^\s]*/)?$`)
-	// A part of https://git-scm.com/docs/git-check-ref-format that needs no escaping in an address.
-	branchName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
+	// slashed matches GitLab groups, and those branch names of https://git-scm.com/docs/git-check-ref-format that need
+	// no escaping in a URL.
+	slashed = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
 )
 
-func (g *Git) check(f *faults, stack string) {
-	f.choice("git.provider", g.Provider, GitHub, GitLab, NoGit)
-	f.mustBeSecret("git.token", g.Token)
-	g.Branch = strings.ReplaceAll(g.Branch, "{stack}", stack)
-	if g.BaseURL != "" && !apiURL.MatchString(g.BaseURL) {
-		f.add("git.baseUrl", "%q is not the address of an API: https:// and a slash at the end, as https://git.example.com/api/v4/", g.BaseURL)
+func (g rawGit) validate(p *field.Path, resolved Git, in input) field.ErrorList {
+	errs := choice(p.Child("provider"), g.Provider, GitHub, GitLab, None)
+	errs = append(errs, optional(p.Child("baseUrl"), g.BaseURL, apiURL,
+		"the URL of an API with a slash at the end, for example https://git.example.com/api/v4/")...)
+	errs = append(errs, validateBranch(p.Child("branch"), g.Branch, resolved.Branch)...)
+	switch source := p.Child("source"); {
+	case resolved.SourceCommit != "":
+	case isAbbreviated(g.Source):
+		errs = append(errs, field.Invalid(source, g.Source, "must be a branch, or a commit with all of its 40 digits"))
+	default:
+		errs = append(errs, validateBranch(source, g.Source, g.Source)...)
 	}
-	checkBranch(f, "git.branch", g.Branch)
-	checkBranch(f, "git.sourceBranch", g.SourceBranch)
-	if g.SourceCommit != "" && !commitHash.MatchString(g.SourceCommit) {
-		f.add("git.sourceCommit", "%q is not a whole commit hash: 40 hexadecimal digits", g.SourceCommit)
+	if resolved.Branch == g.Source {
+		errs = append(errs, field.Invalid(p.Child("branch"), resolved.Branch,
+			"must differ from "+p.Child("source").String()+"; the scripts need a branch of their own, for example training/{stack}"))
+	} else if resolved.Branch == "main" || resolved.Branch == "master" || resolved.Branch == "HEAD" {
+		errs = append(errs, field.Invalid(p.Child("branch"), resolved.Branch,
+			"must not be the default branch; use another, for example training/{stack}"))
 	}
-	switch {
-	case g.Branch == g.SourceBranch:
-		f.add("git.branch", "%q is also git.sourceBranch: the scripts get a branch of their own, as training/{stack}", g.Branch)
-	case g.Branch == "main" || g.Branch == "master" || g.Branch == "HEAD":
-		f.add("git.branch", "%q is, or looks like, the default branch, which is not for a program to write to: choose another, as training/{stack}", g.Branch)
-	}
-	if g.Provider == NoGit {
+	token := p.Child("token")
+	errs = append(errs, mustBeSecret(token, g.Token, in.secretKeys)...)
+	switch g.Provider {
+	case None:
 		if g.Token != "" {
-			f.add("git.token", "is set, but git.provider none uses none: remove it, or set git.provider")
+			errs = append(errs, field.Forbidden(token, "is not used with git.provider none; remove it, or set git.provider"))
 		}
-		return
+	case GitHub, GitLab:
+		errs = append(errs, g.validateRepository(p.Child("repository"), resolved)...)
+		// Without a token the providers continue anonymously and fail with a misleading 404.
+		if variable := resolved.tokenVariable(); g.Token == "" && in.environment(variable) == "" {
+			errs = append(errs, field.Required(token,
+				"run `pulumi config set --secret --path git.token`, set "+variable+" in the environment, "+
+					"or set git.provider to none. The token needs write access to the repository"))
+		}
 	}
-	g.checkRepository(f)
+	return errs
 }
 
-func (g *Git) checkRepository(f *faults) {
-	const ownerKey, repositoryKey = "git.owner", "git.repository"
-	owner, sort := ownerName, "user or organization, as my-company"
+func (g rawGit) validateRepository(p *field.Path, resolved Git) field.ErrorList {
+	owner, must := ownerName, "must be owner/name, for example my-company/training-scripts"
 	if g.Provider == GitLab {
-		owner, sort = groupName, "group, as a or a/b"
+		owner, must = slashed, "must be group/name, for example my-company/research/training-scripts"
 	}
-	switch {
-	case g.Owner == "":
-		f.add(ownerKey, "is missing: the %s that the repository belongs to (or set git.provider to none)", sort)
-	case !owner.MatchString(g.Owner):
-		f.add(ownerKey, "%q is not the name of a %s", g.Owner, sort)
+	if g.Repository == "" {
+		return field.ErrorList{field.Required(p, "name an existing repository as owner/name, or set git.provider to none")}
 	}
-	switch {
-	case g.Repository == "":
-		f.add(repositoryKey, "is missing: the name of an existing repository (or set git.provider to none)")
-	case strings.Contains(g.Repository, "/"):
-		f.add(repositoryKey, "%q has a slash: give the bare name, and its owner in %s", g.Repository, ownerKey)
-	case !repositoryName.MatchString(g.Repository) || strings.HasSuffix(g.Repository, ".git"):
-		f.add(repositoryKey, "%q is not a repository's name: letters, digits, dots, hyphens and underscores, without .git", g.Repository)
+	name := resolved.Repository
+	if !owner.MatchString(resolved.Owner) || !repositoryName.MatchString(name) || strings.HasSuffix(name, ".git") {
+		return field.ErrorList{field.Invalid(p, g.Repository, must+"; omit the host and .git")}
 	}
+	return nil
 }
 
-func checkBranch(f *faults, key, name string) {
+// isAbbreviated reports whether a text looks like the first digits of a commit.
+func isAbbreviated(text string) bool {
+	const digits, letters = "0123456789", "abcdef"
+	return len(text) >= 7 && strings.Trim(text, digits+letters) == "" && strings.ContainsAny(text, digits) && strings.ContainsAny(text, letters)
+}
+
+// validateBranch checks the name of a branch as it is with the stack filled in.
+func validateBranch(p *field.Path, written, name string) field.ErrorList {
 	switch {
 	case name == "":
-		f.add(key, "is missing: the name of a branch")
+		return field.ErrorList{field.Required(p, "name a branch")}
 	case strings.HasPrefix(name, "refs/"):
-		f.add(key, "%q is a whole reference: give the bare name, as training/dev", name)
-	case !branchName.MatchString(name) || len(name) > 200 || strings.Contains(name, "..") || strings.HasSuffix(name, ".lock") || strings.HasSuffix(name, "."):
-		f.add(key, "%q is not a branch's name: letters, digits, and single dots, hyphens, underscores and slashes between them", name)
+		return field.ErrorList{field.Invalid(p, written,
+			"must be the name of a branch without refs/heads/, for example training/dev")}
+	case !slashed.MatchString(name), len(name) > 200, strings.Contains(name, ".."),
+		strings.HasSuffix(name, ".lock"), strings.HasSuffix(name, "."):
+		return field.ErrorList{field.Invalid(p, written,
+			"must be a branch name of letters, digits, and single dots, hyphens, underscores and slashes")}
 	}
+	return nil
 }

@@ -1,95 +1,89 @@
 package settings
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 )
 
-// Guardrails is the settings of the service control policies.
+// Guardrails describes the service control policies.
 type Guardrails struct {
-	Enabled                bool     `json:"enabled"`
-	Regions                []string `json:"regions"`                // that may be used beside the stack's own
-	InstanceTypes          []string `json:"instanceTypes"`          // accelerated EC2 types that the training account may start beside its pools'
-	ExemptRoles            []string `json:"exemptRoles"`            // names, with their paths, of further roles that guardrails leave alone
-	SageMakerInstanceTypes []string `json:"sagemakerInstanceTypes"` // accelerated SageMaker types, as ml.g5.xlarge, likewise
+	Enabled                bool
+	Regions                []string // allowed regions, the stack's own first
+	ExemptRoles            []string // names, with paths, of exempt roles besides Organization.RoleName
+	InstanceTypes          []string // accelerated EC2 types that the training account may start besides its pools'
+	SageMakerInstanceTypes []string // accelerated SageMaker types (ml.…) that it may start besides those of its EC2 types
+}
+
+type rawGuardrails struct {
+	Enabled       bool     `json:"enabled"`
+	Regions       []string `json:"regions"`       // besides the stack's own
+	ExemptRoles   []string `json:"exemptRoles"`   //
+	InstanceTypes []string `json:"instanceTypes"` // EC2's, and with ml. SageMaker's
+}
+
+func (g rawGuardrails) resolve(region string) Guardrails {
+	resolved := Guardrails{Enabled: g.Enabled, Regions: append([]string{region}, g.Regions...), ExemptRoles: g.ExemptRoles}
+	for _, name := range g.InstanceTypes {
+		if strings.HasPrefix(name, "ml.") {
+			resolved.SageMakerInstanceTypes = append(resolved.SageMakerInstanceTypes, name)
+		} else {
+			resolved.InstanceTypes = append(resolved.InstanceTypes, name)
+		}
+	}
+	return resolved
 }
 
 var (
-	ec2Type  = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
-	rolePath = regexp.MustCompile(`^([A-Za-z0-9+=,.@_-]+/){0,16}[A-Za-z0-9+=,.@_-]{1,64}$`)
+	instanceType = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+	rolePath     = regexp.MustCompile(`^([A-Za-z0-9+=,.@_-]+/){0,16}[A-Za-z0-9+=,.@_-]{1,64}$`)
 )
 
-func (g *Guardrails) check(f *faults, s *Settings) {
+func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 	if !g.Enabled {
-		return
+		return nil
 	}
+	regions, roles, types := p.Child("regions"), p.Child("exemptRoles"), p.Child("instanceTypes")
+	errs := slices.Concat(unique(regions, g.Regions), unique(roles, g.ExemptRoles), unique(types, g.InstanceTypes))
 	for i, region := range g.Regions {
-		const key = "guardrails.regions"
 		switch {
 		case !regionName.MatchString(region):
-			f.add(key, "%q is not a region's name, as eu-west-1 is", region)
-		case slices.Contains(g.Regions[:i], region):
-			f.add(key, "%s is listed twice: name it once", region)
+			errs = append(errs, field.Invalid(regions.Index(i), region, "must be an AWS region, for example eu-west-1"))
 		case catalog.Partition(region) != catalog.Partition(s.Region):
-			f.add(key, "%s is in another partition than %s, the stack's region: no account spans two", region, s.Region)
+			errs = append(errs, field.Invalid(regions.Index(i), region,
+				"must be in the partition of the stack's region, "+s.Region))
 		}
 	}
 	for i, role := range g.ExemptRoles {
-		const key = "guardrails.exemptRoles"
 		switch {
 		case !rolePath.MatchString(role):
-			f.add(key, "%q is not a role's name, with its path if it has one, as team/Administrator (no ARN, no pattern)", role)
-		case role == s.Organization.RoleName || slices.Contains(g.ExemptRoles[:i], role):
-			f.add(key, "%s is exempt already", role)
+			errs = append(errs, field.Invalid(roles.Index(i), role,
+				"must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator"))
+		case role == s.Organization.RoleName:
+			errs = append(errs, field.Forbidden(roles.Index(i), role+" is organization.roleName, which is exempt already; remove it"))
 		}
 	}
-	for _, name := range g.InstanceTypes {
-		const key = "guardrails.instanceTypes"
+	for i, name := range g.InstanceTypes {
+		bare := strings.TrimPrefix(name, "ml.")
 		switch {
-		case strings.HasPrefix(name, "ml."):
-			f.add(key, "%q is SageMaker's: list it in guardrails.sagemakerInstanceTypes", name)
-		case !ec2Type.MatchString(name):
-			f.add(key, "%q is not an EC2 instance type, as g6.xlarge (no patterns)", name)
-		case !accelerator.Accelerated(name):
-			f.add(key, "%s has no accelerator, and others are not limited: remove it", name)
-		}
-	}
-	for _, name := range g.SageMakerInstanceTypes {
-		const key = "guardrails.sagemakerInstanceTypes"
-		bare, ok := strings.CutPrefix(name, "ml.")
-		switch {
-		case !ok || !ec2Type.MatchString(bare):
-			f.add(key, "%q is not a SageMaker instance type, as ml.g6.xlarge (no patterns)", name)
+		case !instanceType.MatchString(bare):
+			errs = append(errs, field.Invalid(types.Index(i), name,
+				"must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge"))
 		case !accelerator.Accelerated(bare):
-			f.add(key, "%s has no accelerator, and others are not limited: remove it", name)
+			errs = append(errs, field.Forbidden(types.Index(i), name+" has no accelerator, and other types are not limited; remove it"))
 		}
 	}
-	if _, err := s.ControlPolicies(nil).Policies(); err != nil {
-		f.add("guardrails", "%v", err)
+	guardrails := policy.NewGuardrails(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
+		s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
+	if _, err := guardrails.Policies(); err != nil {
+		errs = append(errs, field.Forbidden(p, fmt.Sprint(err)))
 	}
-}
-
-// ControlPolicies is the guardrails of the stack. The training account may start the
-// given instance types, those of its pools, and the listed ones, in EC2 and as SageMaker's
-// ml. equivalents; its id is still to be filled in.
-func (s *Settings) ControlPolicies(pools []string) policy.Guardrails {
-	g := policy.Guardrails{
-		DeployRole:      s.Organization.RoleName,
-		Exempt:          s.Guardrails.ExemptRoles,
-		Regions:         append([]string{s.Region}, s.Guardrails.Regions...),
-		TrainingAccount: policy.AnyAccount,
-		SageMakerTypes:  slices.Clone(s.Guardrails.SageMakerInstanceTypes),
-	}
-	for _, name := range slices.Concat(pools, s.Guardrails.InstanceTypes) {
-		if accelerator.Accelerated(name) {
-			g.InstanceTypes = append(g.InstanceTypes, name)
-			g.SageMakerTypes = append(g.SageMakerTypes, "ml."+name)
-		}
-	}
-	return g
+	return errs
 }

@@ -5,121 +5,127 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// good is settings of the three concerns that check, in an organization.
-func good() Settings {
-	return Settings{
-		Stack: "dev", Region: "us-west-2",
-		Organization: Organization{
+// good returns a valid configuration of guardrails, budgets and CI in an organization.
+func good() raw {
+	return raw{
+		Region: "us-west-2",
+		Organization: rawOrganization{
 			Mode: Create, RoleName: "OrganizationAccountAccessRole",
-			Accounts: map[string]Account{"training": {}, "testing": {}},
+			Accounts: map[string]rawAccount{"training": {}, "testing": {}},
 		},
-		Guardrails: Guardrails{Enabled: true},
+		Guardrails: rawGuardrails{Enabled: true},
 		Budget: Budget{
 			MonthlyUSD: map[string]int{"training": 50}, ActualPercents: []int{80, 100}, ForecastPercents: []int{100},
-			Emails: []string{"team@example.com"}, KillSwitch: Manual, KillSwitchPercent: 100,
+			Emails: []string{"team@example.com"}, KillSwitch: manual, KillSwitchPercent: 100,
 		},
-		CI: CI{Repository: "owner/name", Account: "training"},
+		CI: rawCI{Repository: "owner/name", Account: "training"},
 	}
 }
 
-func faultsOf(s *Settings) []fault {
-	f := &faults{}
-	s.Guardrails.check(f, s)
-	s.Budget.check(f, s.Organization)
-	s.CI.check(f, s.Stack, s.Organization)
-	return f.list
+// errorsOf returns the errors of the three sections, one a line.
+func errorsOf(r raw) []string {
+	s, in := r.resolve("dev"), input{stack: "dev"}
+	var lines []string
+	for _, err := range slices.Concat(
+		r.Guardrails.validate(field.NewPath("guardrails"), s),
+		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
+		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
+	) {
+		lines = append(lines, err.Field+": "+describe(err))
+	}
+	return lines
 }
 
 func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
-	for name, change := range map[string]func(*Settings){
-		"as they are": func(*Settings) {},
-		"everything": func(s *Settings) {
-			s.Guardrails = Guardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge"}, SageMakerInstanceTypes: []string{"ml.trn1.32xlarge"}}
+	for name, change := range map[string]func(*raw){
+		"as they are": func(*raw) {},
+		"everything": func(s *raw) {
+			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
-			s.CI = CI{
+			s.CI = rawCI{
 				Repository: "octo-org@123456/octo.repo@456789", Environment: "production", Account: "testing",
 				StateBucketARN: "arn:aws:s3:::state", StateKMSKeyARN: "arn:aws:kms:us-west-2:123456789012:key/abc",
 				DeployAssumeRoles: []string{"arn:aws:iam::123456789012:role/path/deploy"}, PreviewAssumeRoles: []string{"arn:aws:iam::123456789012:role/read"},
 			}
 		},
-		"nothing": func(s *Settings) {
-			s.Guardrails = Guardrails{}
-			s.Budget = Budget{KillSwitch: Manual, KillSwitchPercent: 100}
-			s.CI = CI{Account: "training"}
+		"nothing": func(s *raw) {
+			s.Guardrails = rawGuardrails{}
+			s.Budget = Budget{KillSwitch: manual, KillSwitchPercent: 100}
+			s.CI = rawCI{Account: "training"}
 		},
-		"no organization":                    func(s *Settings) { s.Organization.Mode = None },
-		"CI's account, unused, is not there": func(s *Settings) { s.CI = CI{Account: "deployment"} },
+		"no organization":                    func(s *raw) { s.Organization.Mode = None },
+		"CI's account, unused, is not there": func(s *raw) { s.CI = rawCI{Account: "deployment"} },
 	} {
 		s := good()
 		change(&s)
-		if list := faultsOf(&s); len(list) > 0 {
-			t.Errorf("%s: %v", name, list)
+		if lines := errorsOf(s); len(lines) > 0 {
+			t.Errorf("%s: %v", name, lines)
 		}
 	}
 }
 
-// Each bad setting has one fault, at its key, that names the value or the way out.
+// Every bad setting has one error, with its key, the value and what to do.
 func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 	cases := []struct {
-		key, says string
-		change    func(*Settings)
+		want   string
+		change func(*raw)
 	}{
-		{"guardrails.regions", `"eu-west-1a" is not a region`, func(s *Settings) { s.Guardrails.Regions = []string{"eu-west-1a"} }},
-		{"guardrails.regions", "eu-west-1 is listed twice", func(s *Settings) { s.Guardrails.Regions = []string{"eu-west-1", "eu-west-1"} }},
-		{"guardrails.regions", "another partition", func(s *Settings) { s.Guardrails.Regions = []string{"cn-north-1"} }},
-		{"guardrails.exemptRoles", "no pattern", func(s *Settings) { s.Guardrails.ExemptRoles = []string{"*"} }},
-		{"guardrails.exemptRoles", "no ARN", func(s *Settings) { s.Guardrails.ExemptRoles = []string{"arn:aws:iam::123456789012:role/Admin"} }},
-		{"guardrails.exemptRoles", "is exempt already", func(s *Settings) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},
-		{"guardrails.instanceTypes", "guardrails.sagemakerInstanceTypes", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"ml.g6.xlarge"} }},
-		{"guardrails.instanceTypes", `"g6" is not an EC2 instance type`, func(s *Settings) { s.Guardrails.InstanceTypes = []string{"g6"} }},
-		{"guardrails.instanceTypes", "no patterns", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"p*"} }},
-		{"guardrails.instanceTypes", "m6i.large has no accelerator", func(s *Settings) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
-		{"guardrails.sagemakerInstanceTypes", `"g6.xlarge" is not a SageMaker`, func(s *Settings) { s.Guardrails.SageMakerInstanceTypes = []string{"g6.xlarge"} }},
-		{"guardrails.sagemakerInstanceTypes", "no patterns", func(s *Settings) { s.Guardrails.SageMakerInstanceTypes = []string{"ml.*"} }},
-		{"guardrails.sagemakerInstanceTypes", "ml.t3.medium has no accelerator", func(s *Settings) { s.Guardrails.SageMakerInstanceTypes = []string{"ml.t3.medium"} }},
-		{"guardrails", "alone has", func(s *Settings) {
+		{`guardrails.regions[0]: must be an AWS region, for example eu-west-1, got "eu-west-1a"`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1a"} }},
+		{`guardrails.regions[1]: repeats "eu-west-1"; list it once`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1", "eu-west-1"} }},
+		{`guardrails.regions[0]: must be in the partition of the stack's region, us-west-2, got "cn-north-1"`, func(s *raw) { s.Guardrails.Regions = []string{"cn-north-1"} }},
+		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator, got "*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"*"} }},
+		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator, got "arn:aws:iam::123456789012:role/Admin"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"arn:aws:iam::123456789012:role/Admin"} }},
+		{"guardrails.exemptRoles[0]: OrganizationAccountAccessRole is organization.roleName, which is exempt already; remove it", func(s *raw) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},
+		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "g6"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"g6"} }},
+		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "p*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"p*"} }},
+		{"guardrails.instanceTypes[0]: m6i.large has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
+		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "ml.*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"ml.*"} }},
+		{"guardrails.instanceTypes[0]: ml.t3.medium has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"ml.t3.medium"} }},
+		{"guardrails: service control policy accelerators: statement OnlyListedTypes has 6702 characters, but AWS allows 5120: list fewer values", func(s *raw) {
 			for i := range 400 {
 				s.Guardrails.InstanceTypes = append(s.Guardrails.InstanceTypes, fmt.Sprintf("p%d.48xlarge", i))
 			}
 		}},
-		{"guardrails", "4 are needed", func(s *Settings) {
+		{"guardrails: service control policies: 4 are needed, but one target allows 3 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
 			for i := range 100 {
 				s.Guardrails.InstanceTypes = append(s.Guardrails.InstanceTypes, fmt.Sprintf("p%d.48xlarge", i))
 			}
 		}},
-		{"budget.killSwitch", `"yes" is not one of none, manual, automatic`, func(s *Settings) { s.Budget.KillSwitch = "yes" }},
-		{"budget.killSwitch", "set it to none", func(s *Settings) { s.Organization.Mode, s.Budget.KillSwitch = None, Automatic }},
-		{"budget.killSwitchPercent", "0 is not a number of percent", func(s *Settings) { s.Budget.KillSwitchPercent = 0 }},
-		{"budget.monthlyUSD.training", "0 is not a number of USD", func(s *Settings) { s.Budget.MonthlyUSD["training"] = 0 }},
-		{"budget.monthlyUSD.trainig", "did you mean training?", func(s *Settings) { s.Budget.MonthlyUSD["trainig"] = 5 }},
-		{"budget.actualPercents", "-5 is not", func(s *Settings) { s.Budget.ActualPercents = []int{-5} }},
-		{"budget.forecastPercents", "100 is listed twice", func(s *Settings) { s.Budget.ForecastPercents = []int{100, 100} }},
-		{"budget.actualPercents", "is empty, and so is budget.forecastPercents", func(s *Settings) { s.Budget.ActualPercents, s.Budget.ForecastPercents = nil, nil }},
-		{"budget.actualPercents", "there are 11 thresholds", func(s *Settings) { s.Budget.ActualPercents = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10} }},
-		{"budget.emails", "is empty, and so is budget.snsTopicArn", func(s *Settings) { s.Budget.Emails = nil }},
-		{"budget.emails", `"Team <team@example.com>" is not an e-mail address`, func(s *Settings) { s.Budget.Emails = []string{"Team <team@example.com>"} }},
-		{"budget.emails", "is listed twice", func(s *Settings) { s.Budget.Emails = []string{"a@example.com", "a@example.com"} }},
-		{"budget.emails", "11 are too many", func(s *Settings) {
+		{`budget.killSwitch: must be one of none, manual, automatic, got "yes"`, func(s *raw) { s.Budget.KillSwitch = "yes" }},
+		{`budget.killSwitch: must be none without an organization (organization.mode none), got "automatic"`, func(s *raw) { s.Organization.Mode, s.Budget.KillSwitch = None, Automatic }},
+		{"budget.killSwitchPercent: must be between 1 and 1000, got 0", func(s *raw) { s.Budget.KillSwitchPercent = 0 }},
+		{"budget.monthlyUSD.training: must be between 1 and 1000000000, got 0", func(s *raw) { s.Budget.MonthlyUSD["training"] = 0 }},
+		{`budget.monthlyUSD.trainig: must be an account of organization.accounts, got "trainig"; did you mean training?`, func(s *raw) { s.Budget.MonthlyUSD["trainig"] = 5 }},
+		{"budget.actualPercents[0]: must be between 1 and 1000, got -5", func(s *raw) { s.Budget.ActualPercents = []int{-5} }},
+		{"budget.forecastPercents[1]: repeats 100; list it once", func(s *raw) { s.Budget.ForecastPercents = []int{100, 100} }},
+		{"budget.actualPercents: is required; a budget needs a threshold here or in budget.forecastPercents", func(s *raw) { s.Budget.ActualPercents, s.Budget.ForecastPercents = nil, nil }},
+		{"budget.actualPercents: must be at most 10 thresholds together with budget.forecastPercents, got 11", func(s *raw) { s.Budget.ActualPercents = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10} }},
+		{"budget.emails: is required; a budget needs a subscriber here or in budget.snsTopicArn", func(s *raw) { s.Budget.Emails = nil }},
+		{`budget.emails[0]: must be an e-mail address, name@domain, got "Team <team@example.com>"`, func(s *raw) { s.Budget.Emails = []string{"Team <team@example.com>"} }},
+		{`budget.emails[1]: repeats "a@example.com"; list it once`, func(s *raw) { s.Budget.Emails = []string{"a@example.com", "a@example.com"} }},
+		{"budget.emails: must be at most 10 addresses, got 11; use a mailing list or budget.snsTopicArn", func(s *raw) {
 			s.Budget.Emails = nil
 			for i := range 11 {
 				s.Budget.Emails = append(s.Budget.Emails, fmt.Sprintf("a%d@example.com", i))
 			}
 		}},
-		{"budget.snsTopicArn", `"budgets" is not the ARN`, func(s *Settings) { s.Budget.SNSTopicARN = "budgets" }},
-		{"ci.repository", "no URL", func(s *Settings) { s.CI.Repository = "https://github.com/owner/name" }},
-		{"ci.repository", "no pattern", func(s *Settings) { s.CI.Repository = "owner/*" }},
-		{"ci.repository", "owner@id/name@id", func(s *Settings) { s.CI.Repository = "owner@12/name" }},
-		{"ci.repository", "is empty, but other ci keys", func(s *Settings) { s.CI.Repository, s.CI.StateBucketARN = "", "arn:aws:s3:::state" }},
-		{"ci.environment", "no pattern", func(s *Settings) { s.CI.Environment = "prod:*" }},
-		{"ci.account", `no account "deployment"`, func(s *Settings) { s.CI.Account = "deployment" }},
-		{"ci.stateBucketArn", `"state" is not a bucket's ARN`, func(s *Settings) { s.CI.StateBucketARN = "state" }},
-		{"ci.stateKmsKeyArn", `"alias/state" is not a key's ARN`, func(s *Settings) { s.CI.StateKMSKeyARN = "alias/state" }},
-		{"ci.deployAssumeRoles", `is not a role's ARN`, func(s *Settings) { s.CI.DeployAssumeRoles = []string{"arn:aws:iam::*:role/deploy"} }},
-		{"ci.previewAssumeRoles", `is not a role's ARN`, func(s *Settings) { s.CI.PreviewAssumeRoles = []string{"reader"} }},
-		{"ci.previewAssumeRoles", "is the role that deploys", func(s *Settings) {
+		{`budget.snsTopicArn: must be the ARN of a standard SNS topic, for example arn:aws:sns:us-east-1:111122223333:budgets, got "budgets"`, func(s *raw) { s.Budget.SNSTopicARN = "budgets" }},
+		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"https://github.com/owner/name\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "https://github.com/owner/name" }},
+		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"owner/*\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "owner/*" }},
+		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"owner@12/name\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "owner@12/name" }},
+		{"ci.repository: is required; other ci keys have no effect without it: set it, or remove them", func(s *raw) { s.CI.Repository, s.CI.StateBucketARN = "", "arn:aws:s3:::state" }},
+		{`ci.environment: must be the name of a GitHub environment, not a pattern: letters, digits, dots, _ and -, got "prod:*"`, func(s *raw) { s.CI.Environment = "prod:*" }},
+		{`ci.account: must be an account of organization.accounts, got "deployment"`, func(s *raw) { s.CI.Account = "deployment" }},
+		{`ci.stateBucketArn: must be the ARN of a bucket, for example arn:aws:s3:::pulumi-state, got "state"`, func(s *raw) { s.CI.StateBucketARN = "state" }},
+		{`ci.stateKmsKeyArn: must be the ARN of a KMS key, for example arn:aws:kms:us-west-2:111122223333:key/…, got "alias/state"; an alias or an id is not enough`, func(s *raw) { s.CI.StateKMSKeyARN = "alias/state" }},
+		{`ci.deployAssumeRoles[0]: must be the ARN of a role, for example arn:aws:iam::111122223333:role/reader, got "arn:aws:iam::*:role/deploy"`, func(s *raw) { s.CI.DeployAssumeRoles = []string{"arn:aws:iam::*:role/deploy"} }},
+		{`ci.previewAssumeRoles[0]: must be the ARN of a role, for example arn:aws:iam::111122223333:role/reader, got "reader"`, func(s *raw) { s.CI.PreviewAssumeRoles = []string{"reader"} }},
+		{`ci.previewAssumeRoles[0]: must not be organization.roleName, since anyone who opens a pull request could deploy, got "arn:aws:iam::123456789012:role/OrganizationAccountAccessRole"; use a read-only role`, func(s *raw) {
 			s.CI.PreviewAssumeRoles = []string{"arn:aws:iam::123456789012:role/OrganizationAccountAccessRole"}
 		}},
 	}
@@ -127,36 +133,18 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		t.Fatalf("%d cases", len(cases))
 	}
 	for _, c := range cases {
-		s := good()
-		c.change(&s)
-		list := faultsOf(&s)
-		if len(list) != 1 || list[0].key != c.key || !strings.Contains(list[0].text, c.says) {
-			t.Errorf("want one fault at %s that says %q, got %v", c.key, c.says, list)
+		r := good()
+		c.change(&r)
+		lines := errorsOf(r)
+		if len(lines) != 1 || lines[0] != c.want {
+			t.Errorf("want one error, %s\ngot  %s", c.want, strings.Join(lines, "\n     "))
 		}
 	}
 }
 
-// The pools' types may be started in EC2 and SageMaker; those without accelerators need
-// no permission.
-func TestControlPoliciesListPools(t *testing.T) {
-	s := good()
-	s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes = []string{"g6.xlarge"}, []string{"ml.g5.xlarge"}
-	g := s.ControlPolicies([]string{"p5.48xlarge", "m6i.large"})
-	if want := []string{"p5.48xlarge", "g6.xlarge"}; !slices.Equal(g.InstanceTypes, want) {
-		t.Errorf("EC2 %v, want %v", g.InstanceTypes, want)
-	}
-	if want := []string{"ml.g5.xlarge", "ml.p5.48xlarge", "ml.g6.xlarge"}; !slices.Equal(g.SageMakerTypes, want) {
-		t.Errorf("SageMaker %v, want %v", g.SageMakerTypes, want)
-	}
-	if !slices.Equal(g.Regions, []string{"us-west-2"}) || g.DeployRole != "OrganizationAccountAccessRole" {
-		t.Errorf("regions %v, role %s", g.Regions, g.DeployRole)
-	}
-}
-
-// A subject is exact: nothing in it stands for anything else.
+// A subject is exact: it contains no wildcard.
 func TestSubjects(t *testing.T) {
-	s := good()
-	faultsOf(&s) // fills in the environment
+	s := good().resolve("dev")
 	if got, want := s.CI.DeploySubject(), "repo:owner/name:environment:dev"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -1,11 +1,14 @@
 package settings
 
-// Names that the cluster and the Job on it have in common.
+// None is the value of every setting that can name nothing.
+const None = "none"
+
+// Names that several parts of the platform share.
 const (
-	TrainingNamespace      = "training" // Kubernetes namespace of the training Job
-	TrainingServiceAccount = "training" // its service account, which Pod Identity gives the training role
-	RunsPrefix             = "runs/"    // of the checkpoints and artifacts buckets; a run writes under runs/<run>/
+	TrainingNamespace      = "training" // Kubernetes namespace of training runs
+	TrainingServiceAccount = "training" // their service account; Pod Identity binds it to the training role
+	RunsPrefix             = "runs/"    // in the checkpoint and artifact buckets; a run writes under runs/<run>/
 
 	PoolLabel  = "llm-platform/pool" // node label whose value is the name of the node's pool
-	SystemPool = "system"            // pool of the cluster's own pods
+	SystemPool = "system"            // pool of the nodes that run the cluster's own pods
 )

@@ -2,192 +2,245 @@ package settings
 
 import (
 	"fmt"
-	"net/netip"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"llm-platform/internal/subnets"
 )
 
 // How private subnets reach the internet.
 const (
-	SingleNAT  = "single"   // one NAT gateway for all zones: cheaper, and gone with its zone
-	NATPerZone = "per-zone" // one in each zone: no traffic, and no failure, crosses zones
+	singleNAT  = "single"   // one NAT gateway for all zones: cheaper, and unavailable with its zone
+	NATPerZone = "per-zone" // one NAT gateway in every zone: no traffic, and no failure, crosses zones
 )
 
-// Network is the settings of the VPC that the cluster stands in: one to make, or
-// one that exists.
+// Network describes the VPC of the cluster: an existing one with VPCID, PrivateSubnetIDs and AcceleratorSubnetIDs, or
+// one to create. Zones have their full names, for example us-west-2a.
 type Network struct {
-	CIDR               string   `json:"cidr"`               // address range of the VPC to make, a /16 to /19
-	Zones              []string `json:"zones"`              // availability zones, by full name once loaded
-	AcceleratorZones   []string `json:"acceleratorZones"`   // those of them with a GPU subnet, the fleet's first
-	NAT                string   `json:"nat"`                // SingleNAT or NATPerZone
-	InterfaceEndpoints []string `json:"interfaceEndpoints"` // services reached without leaving the VPC, as "ecr.api"
-	FlowLogDays        int      `json:"flowLogDays"`        // days that flow logs are kept; 0 makes none
+	CIDR               string   // of the VPC to create, a /16 to /19
+	Zones              []string // availability zones
+	AcceleratorZones   []string // those of Zones with a subnet for accelerator nodes; the largest first
+	NAT                string   // singleNAT or NATPerZone
+	InterfaceEndpoints []string // services with an interface endpoint, for example ecr.api
+	FlowLogDays        int      // days to keep flow logs; 0: no flow logs
 
-	VPCID                string            `json:"vpcId"`                // existing VPC; empty makes one
-	PrivateSubnetIDs     []string          `json:"privateSubnetIds"`     // its subnets for control plane and system nodes
-	AcceleratorSubnetIDs map[string]string `json:"acceleratorSubnetIds"` // its subnets for GPU nodes, by zone's full name once loaded
+	VPCID                string            // existing VPC; empty: one is created
+	PrivateSubnetIDs     []string          // for control plane and system nodes
+	AcceleratorSubnetIDs map[string]string // for accelerator nodes, by zone
 }
 
-// PoolZones is the zones that accelerator pools can stand in, the first of
-// which is the default.
-func (n Network) PoolZones() []string {
+type rawNetwork struct {
+	CIDR               string   `json:"cidr"`
+	Zones              []string `json:"zones"`            // by letter or full name
+	AcceleratorZones   []string `json:"acceleratorZones"` // likewise
+	NAT                string   `json:"nat"`
+	InterfaceEndpoints []string `json:"interfaceEndpoints"`
+	FlowLogDays        int      `json:"flowLogDays"`
+
+	VPCID                string            `json:"vpcId"`
+	PrivateSubnetIDs     []string          `json:"privateSubnetIds"`
+	AcceleratorSubnetIDs map[string]string `json:"acceleratorSubnetIds"` // by letter or full name of the zone
+}
+
+func (n rawNetwork) resolve(region string) Network {
+	byZone := make(map[string]string, len(n.AcceleratorSubnetIDs))
+	for name, id := range n.AcceleratorSubnetIDs {
+		byZone[fullZone(name, region)] = id
+	}
+	return Network{
+		CIDR:                 n.CIDR,
+		Zones:                fullZones(n.Zones, region),
+		AcceleratorZones:     fullZones(n.AcceleratorZones, region),
+		NAT:                  n.NAT,
+		InterfaceEndpoints:   n.InterfaceEndpoints,
+		FlowLogDays:          n.FlowLogDays,
+		VPCID:                n.VPCID,
+		PrivateSubnetIDs:     n.PrivateSubnetIDs,
+		AcceleratorSubnetIDs: byZone,
+	}
+}
+
+// poolZones returns the zones in which accelerator pools can be; the first is the default.
+func (n Network) poolZones() []string {
 	if n.VPCID != "" {
-		return names(n.AcceleratorSubnetIDs)
+		return slices.Sorted(maps.Keys(n.AcceleratorSubnetIDs))
 	}
 	return n.AcceleratorZones
 }
 
-// Plan is the subnets of the VPC to make: public and private ones by index of Zones,
-// accelerator ones by index of AcceleratorZones.
+// Plan returns the subnets of the VPC to create: public and private ones by index of Zones, those for accelerator
+// nodes by index of AcceleratorZones.
 func (n Network) Plan() (subnets.Plan, error) {
 	return subnets.New(n.CIDR, len(n.Zones), len(n.AcceleratorZones))
 }
 
-// PrivateCluster is the interface endpoints with which nodes pull from ECR, join
-// the cluster, get Pod Identity credentials and write logs inside the VPC.
+// privateCluster lists the interface endpoints that nodes need to pull from ECR, join the cluster, get Pod Identity
+// credentials and write logs without a way to the internet.
 // https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
-var PrivateCluster = []string{"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "logs", "sts"}
+var privateCluster = []string{"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "logs", "sts"}
 
-// endpoints are the services that an interface endpoint may be asked for.
+// endpoints lists the services whose interface endpoints are supported.
 // https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 var endpoints = append([]string{
 	"autoscaling", "ec2messages", "elasticfilesystem", "elasticloadbalancing", "kms", "monitoring",
 	"sagemaker.api", "sagemaker.runtime", "secretsmanager", "sqs", "ssm", "ssmmessages", "xray",
-}, PrivateCluster...)
+}, privateCluster...)
 
 var (
-	vpcID = regexp.MustCompile(`^vpc-[0-9a-f]{8,17}$`)
-	zone  = regexp.MustCompile(`^[a-z]$`)
+	vpcID      = regexp.MustCompile(`^vpc-[0-9a-f]{8,17}$`)
+	zoneLetter = regexp.MustCompile(`^[a-z]$`)
 )
 
-// retentions are the days that CloudWatch can keep logs.
+// retentions lists the days for which CloudWatch can keep logs.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-
-func (n *Network) check(f *faults, region string) {
-	n.Zones = f.zones("network.zones", n.Zones, region)
-	n.AcceleratorZones = f.zones("network.acceleratorZones", n.AcceleratorZones, region)
-	if n.FlowLogDays != 0 {
-		f.retention("network.flowLogDays", n.FlowLogDays)
-	}
-	if n.VPCID != "" {
-		n.checkGiven(f, region)
-	} else {
-		n.checkMade(f)
-	}
+var retentions = []int{
+	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 }
 
-// checkMade checks a VPC that is to be made.
-func (n *Network) checkMade(f *faults) {
-	f.choice("network.nat", n.NAT, SingleNAT, NATPerZone)
-	if len(n.Zones) < 2 || len(n.Zones) > subnets.MaxZones {
-		f.add("network.zones", "%d zones: EKS needs two, and the address plan has room for %d", len(n.Zones), subnets.MaxZones)
+func (n rawNetwork) validate(p *field.Path, region string, in input) field.ErrorList {
+	errs := slices.Concat(
+		validateZones(p.Child("zones"), n.Zones, region),
+		validateZones(p.Child("acceleratorZones"), n.AcceleratorZones, region),
+	)
+	if n.FlowLogDays != 0 {
+		errs = append(errs, retention(p.Child("flowLogDays"), n.FlowLogDays)...)
 	}
-	if len(n.AcceleratorZones) < 1 || len(n.AcceleratorZones) > subnets.MaxAcceleratorZones {
-		f.add("network.acceleratorZones", "%d zones: accelerator nodes need one, and the address plan has room for %d", len(n.AcceleratorZones), subnets.MaxAcceleratorZones)
+	if n.VPCID != "" {
+		return append(errs, n.validateExisting(p, region)...)
 	}
-	for _, name := range n.AcceleratorZones {
-		if !slices.Contains(n.Zones, name) {
-			f.add("network.acceleratorZones", "%s is not in network.zones, so it has no way out: add it there", name)
+	return append(errs, n.validateNew(p, region, in)...)
+}
+
+// validateNew checks a VPC to create.
+func (n rawNetwork) validateNew(p *field.Path, region string, in input) field.ErrorList {
+	zones, accelerators, services := p.Child("zones"), p.Child("acceleratorZones"), p.Child("interfaceEndpoints")
+	errs := append(choice(p.Child("nat"), n.NAT, singleNAT, NATPerZone), unique(services, n.InterfaceEndpoints)...)
+	if k := len(n.Zones); k < 2 || k > subnets.MaxZones {
+		errs = append(errs, field.Invalid(zones, k,
+			fmt.Sprintf("must be 2 to %d zones: EKS needs two, and the subnet plan has room for %d", subnets.MaxZones, subnets.MaxZones)))
+	}
+	if k := len(n.AcceleratorZones); k < 1 || k > subnets.MaxAcceleratorZones {
+		errs = append(errs, field.Invalid(accelerators, k, fmt.Sprintf("must be 1 to %d zones", subnets.MaxAcceleratorZones)))
+	}
+	available := fullZones(n.Zones, region)
+	for i, name := range n.AcceleratorZones {
+		if full := fullZone(name, region); in.read(zones) && isZone(full, region) && !slices.Contains(available, full) {
+			errs = append(errs, field.Invalid(accelerators.Index(i), name, "must be one of "+zones.String()))
 		}
 	}
-	// Zones have their own faults above; the range is judged by itself.
-	if _, err := subnets.New(n.CIDR, 2, 1); err != nil {
-		f.add("network.cidr", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	// The number of zones is checked above; the range is judged by itself.
+	_, err := subnets.New(n.CIDR, 2, 1)
+	for _, err := range joined(err) {
+		errs = append(errs, field.Forbidden(p.Child("cidr"), err.Error()))
 	}
 	for i, service := range n.InterfaceEndpoints {
 		switch {
-		case slices.Contains(n.InterfaceEndpoints[:i], service):
-			f.add("network.interfaceEndpoints", "%s is listed twice: name it once", service)
 		case service == "s3":
-			f.add("network.interfaceEndpoints", "s3 has a gateway endpoint in every VPC that is made here, which is free: remove it")
+			errs = append(errs, field.Forbidden(services.Index(i),
+				"s3 is unnecessary: the VPC has a gateway endpoint for S3, which is free; remove it"))
 		case !slices.Contains(endpoints, service):
-			f.add("network.interfaceEndpoints", "%q is not a service known to have one%s; a private cluster needs %s", service, suggest(service, endpoints), strings.Join(PrivateCluster, ", "))
+			errs = append(errs, field.Invalid(services.Index(i), service,
+				"must be one of "+strings.Join(endpoints, ", ")+suggest(service, endpoints)))
 		}
 	}
-	if len(n.PrivateSubnetIDs) > 0 {
-		f.add("network.privateSubnetIds", "are subnets of an existing VPC, but network.vpcId names none: set it too, or remove them")
+	for name, set := range map[string]bool{
+		"privateSubnetIds": len(n.PrivateSubnetIDs) > 0, "acceleratorSubnetIds": len(n.AcceleratorSubnetIDs) > 0,
+	} {
+		if set {
+			errs = append(errs, field.Forbidden(p.Child(name),
+				fmt.Sprintf("requires %s, the VPC of the subnets; set it, or remove this", p.Child("vpcId"))))
+		}
 	}
-	if len(n.AcceleratorSubnetIDs) > 0 {
-		f.add("network.acceleratorSubnetIds", "are subnets of an existing VPC, but network.vpcId names none: set it too, or remove them")
-	}
+	return errs
 }
 
-// checkGiven checks a VPC that exists. Its owner makes subnets, routes, endpoints
-// and flow logs.
-func (n *Network) checkGiven(f *faults, region string) {
-	if !vpcID.MatchString(n.VPCID) {
-		f.add("network.vpcId", "%q is not a VPC's id (vpc-…)", n.VPCID)
-	}
-	if len(n.PrivateSubnetIDs) < 2 {
-		f.add("network.privateSubnetIds", "%d subnets: EKS needs two, in different zones", len(n.PrivateSubnetIDs))
+// validateExisting checks an existing VPC. Its owner creates subnets, routes, endpoints and flow logs.
+func (n rawNetwork) validateExisting(p *field.Path, region string) field.ErrorList {
+	private, accelerators := p.Child("privateSubnetIds"), p.Child("acceleratorSubnetIds")
+	errs := append(match(p.Child("vpcId"), n.VPCID, vpcID, "a VPC id (vpc-…)"), unique(private, n.PrivateSubnetIDs)...)
+	if k := len(n.PrivateSubnetIDs); k < 2 {
+		errs = append(errs, field.Invalid(private, k, "must be at least two subnets, in different zones"))
 	}
 	if len(n.AcceleratorSubnetIDs) == 0 {
-		f.add("network.acceleratorSubnetIds", "is empty: accelerator nodes need a subnet, as {a: subnet-…}")
+		errs = append(errs, field.Required(accelerators, "for example {a: subnet-…}"))
 	}
 	if len(n.InterfaceEndpoints) > 0 {
-		f.add("network.interfaceEndpoints", "go with a VPC to be made, but network.vpcId says that it exists: make them there, and remove them here")
+		errs = append(errs, field.Forbidden(p.Child("interfaceEndpoints"),
+			fmt.Sprintf("cannot be combined with %s; create the endpoints with the VPC, and remove this", p.Child("vpcId"))))
 	}
 	for i, id := range n.PrivateSubnetIDs {
-		f.subnet("network.privateSubnetIds", id)
-		if slices.Contains(n.PrivateSubnetIDs[:i], id) {
-			f.add("network.privateSubnetIds", "%s is listed twice: name it once", id)
-		}
+		errs = append(errs, match(private.Index(i), id, subnetID, "a subnet id (subnet-…)")...)
 	}
-	byZone := map[string]string{}
-	for _, name := range names(n.AcceleratorSubnetIDs) {
-		f.subnet("network.acceleratorSubnetIds."+name, n.AcceleratorSubnetIDs[name])
-		byZone[f.zone("network.acceleratorSubnetIds", name, region)] = n.AcceleratorSubnetIDs[name]
+	for _, name := range slices.Sorted(maps.Keys(n.AcceleratorSubnetIDs)) {
+		at := entry(accelerators, name)
+		errs = append(errs, validateZone(at, name, region)...)
+		errs = append(errs, match(at, n.AcceleratorSubnetIDs[name], subnetID, "a subnet id (subnet-…)")...)
 	}
-	n.AcceleratorSubnetIDs = byZone
+	return errs
 }
 
-// zones checks availability zones of a region and gives them their full names.
-func (f *faults) zones(key string, given []string, region string) []string {
-	full := make([]string, 0, len(given))
-	for _, name := range given {
-		name = f.zone(key, name, region)
-		if slices.Contains(full, name) {
-			f.add(key, "%s is listed twice: name it once", name)
-		}
-		full = append(full, name)
-	}
-	return full
-}
-
-// zone checks one availability zone, which may be given by its letter alone.
-func (f *faults) zone(key, name, region string) string {
-	if zone.MatchString(name) {
+// fullZone returns the full name of a zone, which may be written as its letter alone.
+func fullZone(name, region string) string {
+	if zoneLetter.MatchString(name) {
 		return region + name
-	}
-	if letter, ok := strings.CutPrefix(name, region); !ok || !zone.MatchString(letter) {
-		f.add(key, "%q is not an availability zone of %s: give its letter, as a, or its name, as %sa", name, region, region)
 	}
 	return name
 }
 
-func (f *faults) subnet(key, id string) {
-	if !subnetID.MatchString(id) {
-		f.add(key, "%q is not a subnet's id (subnet-…)", id)
+func fullZones(names []string, region string) []string {
+	full := make([]string, 0, len(names))
+	for _, name := range names {
+		full = append(full, fullZone(name, region))
 	}
+	return full
 }
 
-func (f *faults) retention(key string, days int) {
-	if !slices.Contains(retentions, days) {
-		f.add(key, "%d is not a number of days that CloudWatch keeps logs: one of %s", days, strings.Trim(fmt.Sprint(retentions), "[]"))
-	}
+// isZone reports whether a full name is that of a zone of the region.
+func isZone(full, region string) bool {
+	letter, ok := strings.CutPrefix(full, region)
+	return ok && zoneLetter.MatchString(letter)
 }
 
-// network checks a range of addresses that may reach something, as 203.0.113.0/24.
-func (f *faults) network(key, text string) {
-	if address, err := netip.ParsePrefix(text); err != nil {
-		f.add(key, "%q is not a range of addresses, as 203.0.113.0/24 (one address is a /32)", text)
-	} else if !address.Addr().Is4() {
-		f.add(key, "%s is IPv6, and the endpoint has IPv4 only", text)
-	} else if address != address.Masked() {
-		f.add(key, "%s does not start at its own first address: write %s", text, address.Masked())
+func validateZone(p *field.Path, name, region string) field.ErrorList {
+	if isZone(fullZone(name, region), region) {
+		return nil
 	}
+	return field.ErrorList{field.Invalid(p, name,
+		fmt.Sprintf("must be an availability zone of %s, for example a or %sa", region, region))}
+}
+
+func validateZones(p *field.Path, names []string, region string) field.ErrorList {
+	errs := unique(p, fullZones(names, region))
+	for i, name := range names {
+		errs = append(errs, validateZone(p.Index(i), name, region)...)
+	}
+	return errs
+}
+
+func retention(p *field.Path, days int) field.ErrorList {
+	if slices.Contains(retentions, days) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(p, days,
+		"must be a number of days for which CloudWatch can keep logs, one of "+strings.Trim(fmt.Sprint(retentions), "[]"))}
+}
+
+// joined returns the errors that errors.Join joined.
+func joined(err error) []error {
+	if err == nil {
+		return nil
+	}
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var parts []error
+	for _, part := range all.Unwrap() {
+		parts = append(parts, joined(part)...)
+	}
+	return parts
 }

@@ -1,178 +1,210 @@
 package settings
 
 import (
+	"fmt"
+	"maps"
 	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// How a stack stands to the organization.
+// Modes of the organization. With None the stack uses existing accounts and knows no organization.
 const (
-	Create = "create" // makes it
-	Adopt  = "adopt"  // finds it, makes accounts in it
-	None   = "none"   // works in accounts that are there, in no organization that it knows of
+	Create = "create" // creates it
+	Adopt  = "adopt"  // uses the existing one and creates accounts in it
 )
 
-// TrainingAccount is the name of the account that holds the data, the cluster and
-// the Job. Every stack has it; the others are the team's to choose.
+// TrainingAccount is the name of the account with the data, the cluster and the training runs. It is always
+// configured; the other names are the team's choice.
 const TrainingAccount = "training"
 
-// Organization is the settings of the organization and its accounts.
+// Organization describes the organization and its accounts.
 type Organization struct {
-	Mode                string             `json:"mode"`                // Create, Adopt or None
-	ManagementAccountID string             `json:"managementAccountId"` // 12 digits; the credentials must belong to it. Empty: not checked
-	TrustedServices     []string           `json:"trustedServices"`     // service principals with trusted access; Create only
-	OrganizationalUnits []string           `json:"organizationalUnits"` // organizational units under the root
-	Accounts            map[string]Account `json:"accounts"`            // by name, as "training"
-	EmailTemplate       string             `json:"emailTemplate"`       // of accounts to be made, with {stack} and {account}
-	RoleName            string             `json:"roleName"`            // role that the program assumes in each account. Empty: none, the credentials as they are
+	Mode                string             // Create, Adopt or None
+	ManagementAccountID string             // 12 digits; credentials of another account are refused. Empty: not checked
+	TrustedServices     []string           // service principals with trusted access; Create only
+	OrganizationalUnits []string           // names of OUs to create under the root
+	Accounts            map[string]Account // by name, for example training
+	RoleName            string             // role to assume in every account. Empty: none, the credentials are used as they are
 }
 
-// Account is one member account.
+// Account is one member account: either an existing one, with ID, or one to create, with Email.
 type Account struct {
-	Name               string `json:"name"`               // name of the account in AWS; default llm-<stack>-<name>
-	Email              string `json:"email"`              // root user's address, for an account to be made
-	OrganizationalUnit string `json:"organizationalUnit"` // organizational unit: one of Units, or an id (ou-…)
-	ID                 string `json:"id"`                 // of an account that exists: it is used, not made
+	Name               string // in AWS
+	Email              string // of the root user of an account to create; empty for an existing one
+	OrganizationalUnit string // one of Organization.OrganizationalUnits or an OU id (ou-…); empty: the root
+	ID                 string // of an existing account; empty: it is created
 }
 
-// AccountNames is the names of the accounts, sorted.
-func (o Organization) AccountNames() []string { return names(o.Accounts) }
+type rawOrganization struct {
+	Mode                string                `json:"mode"`
+	ManagementAccountID string                `json:"managementAccountId"`
+	TrustedServices     []string              `json:"trustedServices"`
+	OrganizationalUnits []string              `json:"organizationalUnits"`
+	Accounts            map[string]rawAccount `json:"accounts"`
+	EmailTemplate       string                `json:"emailTemplate"`
+	RoleName            string                `json:"roleName"`
+}
 
-// has says whether there is an account of that name, or is a fault already that there
-// is none.
-func (o Organization) has(name string) bool {
-	_, ok := o.Accounts[name]
-	return ok || name == TrainingAccount
+type rawAccount struct {
+	Name               string `json:"name,omitempty"`  // default: llm-<stack>-<account>
+	Email              string `json:"email,omitempty"` // default: organization.emailTemplate
+	OrganizationalUnit string `json:"organizationalUnit,omitempty"`
+	ID                 string `json:"id,omitempty"`
+}
+
+func (o rawOrganization) resolve(stack string) Organization {
+	accounts := make(map[string]Account, len(o.Accounts))
+	for name, account := range o.Accounts {
+		accounts[name] = account.resolve(stack, name, o.EmailTemplate)
+	}
+	return Organization{
+		Mode:                o.Mode,
+		ManagementAccountID: o.ManagementAccountID,
+		TrustedServices:     o.TrustedServices,
+		OrganizationalUnits: o.OrganizationalUnits,
+		Accounts:            accounts,
+		RoleName:            o.RoleName,
+	}
+}
+
+func (a rawAccount) resolve(stack, name, emailTemplate string) Account {
+	account := Account(a)
+	if account.Name == "" {
+		account.Name = "llm-" + stack + "-" + name
+	}
+	if account.Email == "" && account.ID == "" {
+		account.Email = strings.NewReplacer("{stack}", stack, "{account}", name).Replace(emailTemplate)
+	}
+	return account
 }
 
 var (
-	unitID      = regexp.MustCompile(`^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$`)
-	accountName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
-	unitName    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,127}$`)
-	roleName    = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
+	unitID   = regexp.MustCompile(`^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$`)
+	unitName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,127}$`)
+	roleName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
 )
 
-func (o *Organization) check(f *faults, stack string) {
-	f.choice("organization.mode", o.Mode, Create, Adopt, None)
-	checkAccount(f, "organization.managementAccountId", o.ManagementAccountID)
+func (o rawOrganization) validate(p *field.Path, resolved Organization, in input) field.ErrorList {
+	errs := slices.Concat(
+		choice(p.Child("mode"), o.Mode, Create, Adopt, None),
+		account(p.Child("managementAccountId"), o.ManagementAccountID),
+		optional(p.Child("roleName"), o.RoleName, roleName, "a role name of 1 to 64 letters, digits and +=,.@_-"),
+		unique(p.Child("trustedServices"), o.TrustedServices),
+	)
 	if o.RoleName == "" && o.Mode != None {
-		f.add("organization.roleName", "is empty, but accounts of an organization are entered by a role: name it, or set organization.mode to none")
+		errs = append(errs, field.Required(p.Child("roleName"),
+			"the program assumes it in every account. To use the credentials as they are, set organization.mode to none"))
 	}
-	if o.RoleName != "" && !roleName.MatchString(o.RoleName) {
-		f.add("organization.roleName", "%q is not a role's name: 1 to 64 letters, digits and +=,.@_-", o.RoleName)
-	}
-	o.checkTrusted(f)
-	o.checkUnits(f)
-	o.complete(stack)
-	o.checkAccounts(f)
-}
-
-func (o *Organization) checkTrusted(f *faults) {
-	const key = "organization.trustedServices"
 	for i, service := range o.TrustedServices {
-		switch {
-		case slices.Contains(o.TrustedServices[:i], service):
-			f.add(key, "%s is listed twice: name it once", service)
-		case !slices.Contains(trustable, service):
-			f.add(key, "%q is not a service that an organization can trust (AWS would answer \"unrecognized service principal\")%s; all of them: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html", service, suggest(service, trustable))
+		if !slices.Contains(trustable, service) {
+			errs = append(errs, field.Invalid(p.Child("trustedServices").Index(i), service,
+				"must be a service that supports trusted access "+
+					"(https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html)"+suggest(service, trustable)))
 		}
 	}
-}
-
-func (o *Organization) checkUnits(f *faults) {
-	const key = "organization.organizationalUnits"
+	units := p.Child("organizationalUnits")
 	for i, name := range o.OrganizationalUnits {
-		if !unitName.MatchString(name) {
-			f.add(key, "%q is not a unit's name: letters, digits, spaces, _ and -, a letter first", name)
-		}
-		for _, other := range o.OrganizationalUnits[:i] {
-			if strings.EqualFold(name, other) {
-				f.add(key, "%q is there twice: name it once", name)
-			}
+		errs = append(errs, match(units.Index(i), name, unitName,
+			"an OU name of letters, digits, spaces, _ and -, a letter first")...)
+		if slices.ContainsFunc(o.OrganizationalUnits[:i], func(other string) bool { return strings.EqualFold(name, other) }) {
+			errs = append(errs, field.Duplicate(units.Index(i), name))
 		}
 	}
+	return append(errs, o.validateAccounts(p, resolved.Accounts, in)...)
 }
 
-// complete fills in what an account's entry may leave out.
-func (o *Organization) complete(stack string) {
-	for name, account := range o.Accounts {
-		if account.Name == "" {
-			account.Name = "llm-" + stack + "-" + name
-		}
-		if account.Email == "" && account.ID == "" {
-			account.Email = strings.NewReplacer("{stack}", stack, "{account}", name).Replace(o.EmailTemplate)
-		}
-		o.Accounts[name] = account
+func (o rawOrganization) validateAccounts(p *field.Path, accounts map[string]Account, in input) field.ErrorList {
+	var errs field.ErrorList
+	names := slices.Sorted(maps.Keys(accounts))
+	if !slices.Contains(names, TrainingAccount) {
+		errs = append(errs, field.Required(p.Child("accounts", TrainingAccount),
+			"this account holds the data and the cluster"))
 	}
-}
-
-func (o *Organization) checkAccounts(f *faults) {
-	const key = "organization.accounts"
-	if _, ok := o.Accounts[TrainingAccount]; !ok {
-		f.add(key, "has no account %q, which holds the data and the cluster", TrainingAccount)
-	}
-	all := o.AccountNames()
-	for i, name := range all {
-		at, account := key+"."+name, o.Accounts[name]
-		if !accountName.MatchString(name) {
-			f.add(at, "%q is not a name: 1 to 20 lower-case letters, digits and hyphens, a letter first", name)
+	for i, name := range names {
+		at, account := entry(p.Child("accounts"), name), accounts[name]
+		if !isName(name, 20) {
+			errs = append(errs, field.Invalid(at, name,
+				"must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first"))
 		}
-		if account.ID == "" {
-			o.checkMade(f, at, name, account)
+		if account.ID != "" {
+			errs = append(errs, o.validateExisting(at, account)...)
 		} else {
-			o.checkUsed(f, at, account)
+			errs = append(errs, o.validateNew(p, at, name, account, in)...)
 		}
-		for _, other := range all[:i] {
-			same := o.Accounts[other]
+		for _, other := range names[:i] {
+			same := accounts[other]
 			if account.ID != "" && account.ID == same.ID {
-				f.add(at+".id", "%s is also the id of %s: give each its own account", account.ID, other)
+				errs = append(errs, field.Invalid(at.Child("id"), account.ID, "must differ from the id of "+other))
 			}
 			if account.Email != "" && strings.EqualFold(account.Email, same.Email) {
-				f.add(at+".email", "%q is also the address of %s, and AWS takes an address once: put {account} into organization.emailTemplate", account.Email, other)
+				errs = append(errs, field.Invalid(at.Child("email"), account.Email,
+					"must differ from the e-mail address of "+other+"; put {account} into organization.emailTemplate"))
 			}
 			if account.Name == same.Name {
-				f.add(at+".name", "%q is also the title of %s", account.Name, other)
+				errs = append(errs, field.Invalid(at.Child("name"), account.Name, "must differ from the name of "+other))
 			}
 		}
 	}
+	return errs
 }
 
-// checkUsed checks an account that exists already.
-func (o *Organization) checkUsed(f *faults, at string, account Account) {
-	checkAccount(f, at+".id", account.ID)
-	if account.Email != "" {
-		f.add(at+".email", "goes with an account to be made, but %s.id says that it exists: remove one of them", at)
+func (o rawOrganization) validateExisting(at *field.Path, existing Account) field.ErrorList {
+	errs := account(at.Child("id"), existing.ID)
+	if existing.Email != "" {
+		errs = append(errs, field.Forbidden(at.Child("email"),
+			"cannot be combined with id, which refers to an existing account; remove one of them"))
 	}
-	if account.OrganizationalUnit != "" {
-		f.add(at+".organizationalUnit", "is where an account to be made goes, but %s.id says that it exists, and it stays where it is: remove one of them", at)
+	if existing.OrganizationalUnit != "" {
+		errs = append(errs, field.Forbidden(at.Child("organizationalUnit"),
+			"cannot be combined with id, which refers to an existing account that stays where it is; remove one of them"))
 	}
-	if account.ID == o.ManagementAccountID && o.Mode != None {
-		f.add(at+".id", "%s is the management account, which guardrails do not bind: workloads belong in a member account", account.ID)
+	if existing.ID == o.ManagementAccountID && o.Mode != None {
+		errs = append(errs, field.Invalid(at.Child("id"), existing.ID,
+			"must not be the management account, which guardrails do not apply to; use a member account"))
 	}
+	return errs
 }
 
-// checkMade checks an account that is to be made.
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreateAccount.html
-func (o *Organization) checkMade(f *faults, at, name string, account Account) {
+func (o rawOrganization) validateNew(p, at *field.Path, name string, account Account, in input) field.ErrorList {
 	if o.Mode == None {
-		f.add(at+".id", "is missing: without an organization (organization.mode is none) accounts cannot be made, only used")
-		return
+		return field.ErrorList{field.Required(at.Child("id"), "organization.mode none uses existing accounts only")}
 	}
+	var errs field.ErrorList
 	if len(account.Name) > 50 {
-		f.add(at+".name", "%q is longer than AWS's 50 characters", account.Name)
+		errs = append(errs, field.Invalid(at.Child("name"), account.Name, "must be at most 50 characters"))
 	}
-	if account.OrganizationalUnit != "" && f.read("organization.organizationalUnits") && !slices.Contains(o.OrganizationalUnits, account.OrganizationalUnit) && !unitID.MatchString(account.OrganizationalUnit) {
-		f.add(at+".organizationalUnit", "%q is neither in organization.organizationalUnits nor a unit's id (ou-…)%s", account.OrganizationalUnit, suggest(account.OrganizationalUnit, o.OrganizationalUnits))
+	unit, units := account.OrganizationalUnit, p.Child("organizationalUnits")
+	if unit != "" && in.read(units) && !slices.Contains(o.OrganizationalUnits, unit) && !unitID.MatchString(unit) {
+		errs = append(errs, field.Invalid(at.Child("organizationalUnit"), unit,
+			fmt.Sprintf("must be in %s or the id of an OU (ou-…)", units)+suggest(unit, o.OrganizationalUnits)))
 	}
 	if account.Email == "" {
-		f.add("organization.emailTemplate", "is empty, and account %s has neither an email nor an id: set it, as aws+{stack}-{account}@your.company", name)
-		return
+		return append(errs, field.Required(p.Child("emailTemplate"),
+			fmt.Sprintf("account %s has neither email nor id. Set it, for example to "+
+				"aws+{stack}-{account}@example.com", name)))
 	}
 	address, err := mail.ParseAddress(account.Email)
+	_, domain, _ := strings.Cut(account.Email, "@")
 	if err != nil || address.Address != account.Email || len(account.Email) < 6 || len(account.Email) > 64 ||
-		strings.ContainsAny(account.Email, "{} ") || !strings.Contains(account.Email[strings.LastIndex(account.Email, "@")+1:], ".") {
-		f.add(at+".email", "%q (its own, or from organization.emailTemplate with {stack} and {account} filled in) is not an address that AWS takes: name@domain of 6 to 64 characters", account.Email)
+		strings.ContainsAny(account.Email, "{} ") || !strings.Contains(domain, ".") {
+		errs = append(errs, field.Invalid(at.Child("email"), account.Email,
+			"must be an e-mail address of 6 to 64 characters, name@domain; organization.emailTemplate may contain "+
+				"{stack} and {account}"))
 	}
+	return errs
+}
+
+// knownAccount checks that an account is configured. The training account always is, or is reported already.
+func knownAccount(p *field.Path, name string, o Organization, in input) field.ErrorList {
+	accounts := field.NewPath("organization", "accounts")
+	if _, ok := o.Accounts[name]; ok || name == TrainingAccount || !in.read(accounts) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(p, name,
+		"must be an account of "+accounts.String()+suggest(name, slices.Sorted(maps.Keys(o.Accounts))))}
 }

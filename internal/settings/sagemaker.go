@@ -1,13 +1,17 @@
 package settings
 
-import "regexp"
+import (
+	"regexp"
 
-// SageMaker is the settings of the notebook instance; the execution role has none.
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// SageMaker describes the notebook instance. The execution role has no settings.
 type SageMaker struct {
-	NotebookInstanceType     string   `json:"notebookInstanceType"`     // as ml.t3.medium. Empty: no notebook
-	NotebookSubnetID         string   `json:"notebookSubnetId"`         // private subnet that the notebook stands in
+	NotebookInstanceType     string   `json:"notebookInstanceType"`     // for example ml.t3.medium. Empty: no notebook
+	NotebookSubnetID         string   `json:"notebookSubnetId"`         // private subnet
 	NotebookSecurityGroupIDs []string `json:"notebookSecurityGroupIds"` // one to five
-	VolumeGB                 int      `json:"notebookVolumeGB"`         // GB
+	NotebookVolumeGB         int      `json:"notebookVolumeGB"`
 }
 
 var (
@@ -16,37 +20,37 @@ var (
 	securityGroup = regexp.MustCompile(`^sg-[0-9a-f]{8,17}$`)
 )
 
-func (s *SageMaker) check(f *faults, storage Storage) {
-	const typeKey, subnetKey, groupsKey = "sagemaker.notebookInstanceType", "sagemaker.notebookSubnetId", "sagemaker.notebookSecurityGroupIds"
-	// https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html
-	f.between("sagemaker.notebookVolumeGB", s.VolumeGB, 5, 16384, "GB")
-	if s.NotebookSubnetID != "" && !subnetID.MatchString(s.NotebookSubnetID) {
-		f.add(subnetKey, "%q is not a subnet's id (subnet-…)", s.NotebookSubnetID)
+// https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateNotebookInstance.html
+func (s SageMaker) validate(p *field.Path, storage Storage) field.ErrorList {
+	kind, subnet, groups := p.Child("notebookInstanceType"), p.Child("notebookSubnetId"), p.Child("notebookSecurityGroupIds")
+	errs := between(p.Child("notebookVolumeGB"), s.NotebookVolumeGB, 5, 16384)
+	errs = append(errs, optional(kind, s.NotebookInstanceType, notebookType,
+		"a SageMaker instance type, for example ml.t3.medium")...)
+	errs = append(errs, optional(subnet, s.NotebookSubnetID, subnetID, "a subnet id (subnet-…)")...)
+	errs = append(errs, unique(groups, s.NotebookSecurityGroupIDs)...)
+	if n := len(s.NotebookSecurityGroupIDs); n > 5 {
+		errs = append(errs, field.Invalid(groups, n, "must be one to five security groups"))
 	}
-	if len(s.NotebookSecurityGroupIDs) > 5 {
-		f.add(groupsKey, "%d are too many: SageMaker takes five", len(s.NotebookSecurityGroupIDs))
-	}
-	for _, group := range s.NotebookSecurityGroupIDs {
-		if !securityGroup.MatchString(group) {
-			f.add(groupsKey, "%q is not a security group's id (sg-…)", group)
-		}
+	for i, group := range s.NotebookSecurityGroupIDs {
+		errs = append(errs, match(groups.Index(i), group, securityGroup, "a security group id (sg-…)")...)
 	}
 	if s.NotebookInstanceType == "" {
 		if s.NotebookSubnetID != "" || len(s.NotebookSecurityGroupIDs) > 0 {
-			f.add(typeKey, "is empty, but a subnet or security groups are given: set it, as ml.t3.medium, or remove them")
+			errs = append(errs, field.Required(kind,
+				"set it, for example to ml.t3.medium, or remove the notebook's subnet and security groups"))
 		}
-		return
-	}
-	if !notebookType.MatchString(s.NotebookInstanceType) {
-		f.add(typeKey, "%q is not a SageMaker instance type, as ml.t3.medium", s.NotebookInstanceType)
+		return errs
 	}
 	if s.NotebookSubnetID == "" {
-		f.add(subnetKey, "is missing: the notebook is private, so it needs a subnet of the training account (or set %s to \"\")", typeKey)
+		errs = append(errs, field.Required(subnet, "name a private subnet of the training account"))
 	}
 	if len(s.NotebookSecurityGroupIDs) == 0 {
-		f.add(groupsKey, "is empty: a notebook in a subnet needs one to five security groups")
+		errs = append(errs, field.Required(groups, "list one to five security groups"))
 	}
 	if storage.Encryption == AES256 {
-		f.add(typeKey, "the notebook's volume is encrypted with the key of the data, and storage.encryption aes256 makes none: set it to kms")
+		errs = append(errs, field.Forbidden(kind,
+			"cannot be combined with storage.encryption aes256: the notebook's volume is encrypted with the KMS "+
+				"key of the data; set storage.encryption to kms"))
 	}
+	return errs
 }

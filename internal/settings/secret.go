@@ -6,30 +6,22 @@ import (
 	"reflect"
 )
 
-// SecretText is a value that nothing prints: not fmt, not JSON, no fault of a
-// configuration. Whoever needs it converts it with Reveal, and marks what becomes of
-// it as secret for Pulumi.
+// SecretText is a value that is never printed: not by fmt, not as JSON, not in an error about the configuration. Who
+// needs the value calls Reveal, and marks what is derived from it as a Pulumi secret.
 type SecretText string
 
 const hidden = "[secret]"
 
-// Reveal is the value itself.
+// Reveal returns the value itself.
 func (s SecretText) Reveal() string { return string(s) }
 
 // Format answers every verb of fmt.
 func (s SecretText) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, hidden) }
 
-// MarshalText answers JSON and the like.
+// MarshalText answers JSON and similar encoders.
 func (s SecretText) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// spellFor is spell, but for a value that stands where a secret may.
-func spellFor(into reflect.Type, value any) string {
-	if holdsSecret(into) {
-		return "the value (not shown, as it may be secret)"
-	}
-	return spell(value)
-}
-
+// holdsSecret reports whether values of a type may contain a SecretText.
 func holdsSecret(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct:
@@ -39,7 +31,7 @@ func holdsSecret(t reflect.Type) bool {
 			}
 		}
 		return false
-	case reflect.Map, reflect.Slice:
+	case reflect.Map, reflect.Slice, reflect.Pointer:
 		return holdsSecret(t.Elem())
 	default:
 		return t == reflect.TypeFor[SecretText]()

@@ -1,104 +1,161 @@
-// Package settings reads and checks a stack's configuration. It knows nothing of
-// Pulumi: values come in as text by key, as the engine hands them to the program
-// after it has filled in the defaults of Pulumi.yaml.
+// Package settings reads and validates a stack's configuration. It does not know Pulumi: the values arrive as text by
+// key, as the engine passes them to the program after it has applied the defaults of Pulumi.yaml.
+//
+// Raw types hold what the user may write, with JSON tags; Settings and its sections hold what builders use, with
+// everything filled in. A section in which nothing is left to be filled in has one type. Validation returns errors and
+// changes nothing.
 package settings
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Settings is the whole configuration of one stack. One that Load returned is checked
-// as a whole: whoever holds it need not check again.
+// Settings is the configuration of one stack. Load returns it valid and complete.
 type Settings struct {
-	Stack        string            `json:"-"`       // name of the stack, which is the environment
-	Region       string            `json:"region"`  // AWS region of everything but organization and billing
-	Tags         map[string]string `json:"tags"`    // extra default tags of every AWS resource
-	Protect      bool              `json:"protect"` // refuse to destroy what holds data or accounts
-	Organization Organization      `json:"organization"`
-	Storage      Storage           `json:"storage"`
+	Stack        string            // name of the stack, which is the environment
+	Region       string            // AWS region of everything but organization and billing
+	Tags         map[string]string // tags of every AWS resource, in addition to the platform's own
+	Protect      bool              // Pulumi refuses to delete what holds data, money or accounts
+	Organization Organization
+	Storage      Storage
+	SageMaker    SageMaker
+	Guardrails   Guardrails
+	Budget       Budget
+	CI           CI
+	Network      Network
+	Cluster      Cluster
+	Git          Git
+	Training     Training
+}
+
+// raw is the configuration as the user writes it.
+type raw struct {
+	Region       string            `json:"region"`
+	Tags         map[string]string `json:"tags"`
+	Protect      bool              `json:"protect"`
+	Organization rawOrganization   `json:"organization"`
+	Storage      rawStorage        `json:"storage"`
 	SageMaker    SageMaker         `json:"sagemaker"`
-	Guardrails   Guardrails        `json:"guardrails"`
+	Guardrails   rawGuardrails     `json:"guardrails"`
 	Budget       Budget            `json:"budget"`
-	CI           CI                `json:"ci"`
-	Network      Network           `json:"network"`
-	Cluster      Cluster           `json:"cluster"`
-	Git          Git               `json:"git"`
+	CI           rawCI             `json:"ci"`
+	Network      rawNetwork        `json:"network"`
+	Cluster      rawCluster        `json:"cluster"`
+	Git          rawGit            `json:"git"`
 	Training     Training          `json:"training"`
 }
 
-// Load reads the values of a stack, by top-level key without the project's namespace.
-// Its error names every fault: missing, mistyped, out of range, contradictory, and
-// unknown keys with the nearest known one. Of the values under the secret keys it
-// shows none that may be secret, and elsewhere it takes none that must be.
-func Load(stack string, values map[string]string, secretKeys ...string) (Settings, error) {
-	f := &faults{secret: secretKeys}
-	s := Settings{Stack: stack}
-	f.decode(values, &s)
-	s.check(f)
-	if err := f.err(stack); err != nil {
+// input is what validation knows besides the values.
+type input struct {
+	stack       string
+	secretKeys  []string            // top-level keys that contain a secret, as the engine reports them
+	environment func(string) string // looks up an environment variable
+	unread      field.ErrorList     // errors about what could not be read
+}
+
+// read reports whether a key could be read with all its parts. Without that, do not compare other keys with it.
+func (in input) read(p *field.Path) bool { return !overlaps(in.unread, p.String()) }
+
+// Load reads the values of a stack, by top-level key without the project's namespace. Its error lists everything that
+// is wrong: missing, mistyped, out of range and contradictory values, and unknown keys with the nearest known one.
+// secretKeys are the top-level keys with a secret in them; a value of type SecretText under another key is an error, and
+// no error shows it. environment looks up variables; Load reads the Git tokens.
+func Load(stack string, values map[string]string, secretKeys []string, environment func(string) string) (Settings, error) {
+	r, unread := decode(values)
+	s := r.resolve(stack)
+	invalid := r.validate(s, input{stack, secretKeys, environment, unread})
+	if err := report(stack, unread, invalid); err != nil {
 		return Settings{}, err
 	}
 	return s, nil
 }
 
-func (s *Settings) check(f *faults) {
-	if !stackName.MatchString(s.Stack) {
-		f.add("(stack)", "%q: the stack's name is part of account names and tags: use 1 to 20 lower-case letters, digits and hyphens, a letter first", s.Stack)
+// resolve fills in what the user left out. It accepts any values; Load returns its result if they are valid.
+func (r raw) resolve(stack string) Settings {
+	network := r.Network.resolve(r.Region)
+	return Settings{
+		Stack:        stack,
+		Region:       r.Region,
+		Tags:         r.Tags,
+		Protect:      r.Protect,
+		Organization: r.Organization.resolve(stack),
+		Storage:      r.Storage.resolve(),
+		SageMaker:    r.SageMaker,
+		Guardrails:   r.Guardrails.resolve(r.Region),
+		Budget:       r.Budget,
+		CI:           r.CI.resolve(stack),
+		Network:      network,
+		Cluster:      r.Cluster.resolve(r.Region, network),
+		Git:          r.Git.resolve(stack),
+		Training:     r.Training,
 	}
-	if !regionName.MatchString(s.Region) {
-		f.add("region", "%q is not a region's name, as us-west-2 is (without the letter of an availability zone)", s.Region)
+}
+
+func (r raw) validate(s Settings, in input) field.ErrorList {
+	var errs field.ErrorList
+	if !isName(s.Stack, 20) {
+		errs = append(errs, field.Invalid(field.NewPath("(stack)"), s.Stack,
+			"must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first; it is part of "+
+				"account names and tags"))
 	}
-	checkTags(f, s.Tags)
-	s.Organization.check(f, s.Stack)
-	s.Storage.check(f)
-	s.SageMaker.check(f, s.Storage)
-	s.Guardrails.check(f, s)
-	s.Budget.check(f, s.Organization)
-	s.CI.check(f, s.Stack, s.Organization)
-	s.Network.check(f, s.Region)
-	s.Cluster.check(f, s.Region, s.Network, s.Organization)
-	s.Git.check(f, s.Stack)
-	s.Training.check(f, s.Cluster)
+	cluster := r.Cluster.validate(field.NewPath("cluster"), s, in)
+	return slices.Concat(errs,
+		match(field.NewPath("region"), s.Region, regionName,
+			"an AWS region, for example us-west-2; omit the letter of an availability zone"),
+		validateTags(field.NewPath("tags"), s.Tags),
+		r.Organization.validate(field.NewPath("organization"), s.Organization, in),
+		r.Storage.validate(field.NewPath("storage"), s.Storage),
+		r.SageMaker.validate(field.NewPath("sagemaker"), s.Storage),
+		r.Guardrails.validate(field.NewPath("guardrails"), s),
+		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
+		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
+		r.Network.validate(field.NewPath("network"), s.Region, in),
+		cluster,
+		r.Git.validate(field.NewPath("git"), s.Git, in),
+		r.Training.validate(field.NewPath("training"), s.Cluster, slices.Concat(cluster, in.unread), in),
+	)
 }
 
 var (
-	stackName  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
-	regionName = regexp.MustCompile(`^(us|us-gov|us-iso[a-z]?|ca|mx|sa|eu|eu-isoe|eusc-[a-z]+|af|il|me|ap|cn)-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]$`)
+	// Regions of the partitions that catalog.Partition knows.
+	regionName = regexp.MustCompile(`^(us|us-gov|ca|mx|sa|eu|af|il|me|ap|cn)-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]$`)
 	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
-// ownTags are the default tags that the program sets itself.
-var ownTags = []string{"Environment", "ManagedBy", "Project"}
+// platformTags are the tags that the program sets itself.
+var platformTags = []string{"Environment", "ManagedBy", "Project"}
 
-// maxTags is how many tags an S3 object, the most restricted of our resources, takes.
+// maxTags is how many tags an S3 object may have, which is the lowest limit of the platform's resources.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
 const maxTags = 10
 
-func checkTags(f *faults, tags map[string]string) {
-	if len(tags)+len(ownTags) > maxTags {
-		f.add("tags", "%d are too many: an S3 object takes %d, of which %d are the program's own", len(tags), maxTags, len(ownTags))
+func validateTags(p *field.Path, tags map[string]string) field.ErrorList {
+	var errs field.ErrorList
+	if most := maxTags - len(platformTags); len(tags) > most {
+		errs = append(errs, field.Invalid(p, len(tags),
+			fmt.Sprintf("must be at most %d tags; an S3 object may have %d, including %s", most, maxTags, strings.Join(platformTags, ", "))))
 	}
-	for _, name := range names(tags) {
-		at, value := "tags."+name, tags[name]
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		at := entry(p, name)
 		// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
-		if name == "" || len([]rune(name)) > 128 || len([]rune(value)) > 256 {
-			f.add(at, "a tag has a name of 1 to 128 characters and a value of at most 256")
+		if name == "" || len([]rune(name)) > 128 {
+			errs = append(errs, field.Invalid(at, name, "must have a name of 1 to 128 characters"))
+		}
+		if len([]rune(tags[name])) > 256 {
+			errs = append(errs, field.Invalid(at, tags[name], "must be at most 256 characters"))
 		}
 		if strings.HasPrefix(strings.ToLower(name), "aws:") {
-			f.add(at, "names that begin with aws: are AWS's own")
+			errs = append(errs, field.Forbidden(at, "names that start with aws: are reserved; choose another name"))
 		}
-		for _, own := range ownTags {
-			if strings.EqualFold(name, own) {
-				f.add(at, "is set by the program itself: choose another name")
-			}
+		if slices.ContainsFunc(platformTags, func(own string) bool { return strings.EqualFold(name, own) }) {
+			errs = append(errs, field.Forbidden(at, "is set by the platform; choose another name"))
 		}
 	}
-}
-
-// checkAccount checks an account's id, which may be empty.
-func checkAccount(f *faults, key, id string) {
-	if id != "" && !accountID.MatchString(id) {
-		f.add(key, "%q is not an account's id: 12 digits, in quotes so that YAML keeps a leading zero", id)
-	}
+	return errs
 }

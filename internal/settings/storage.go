@@ -1,161 +1,205 @@
 package settings
 
 import (
+	"maps"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Kinds of bucket encryption.
+// Encryption at rest of buckets.
 const (
-	KMS    = "kms"    // with a key of our own, and a bucket key
+	KMS    = "kms"    // with a KMS key of the stack, and a bucket key
 	AES256 = "aes256" // with S3's keys
 )
 
-// Storage is the settings of the buckets and of what is copied into them.
-type Storage struct {
-	Encryption      string              `json:"encryption"`      // KMS or AES256
-	KeepData        bool                `json:"keepData"`        // leave buckets, keys and copies in place on destroy
-	NoncurrentDays  int                 `json:"noncurrentDays"`  // how long a replaced or deleted version of an object stays
-	LogDays         int                 `json:"logDays"`         // how long an access log stays
-	SourceBucket    string              `json:"sourceBucket"`    // existing bucket that data is copied from. Empty: one is made, with a sample
-	SourceAccountID string              `json:"sourceAccountId"` // account that owns it, when not the training account
-	SourceKMSKeyARN string              `json:"sourceKmsKeyArn"` // ARN of the KMS key that encrypts it, when it has one
-	Copies          map[string]Copy     `json:"copies"`          // by name
-	Transfers       map[string]Transfer `json:"transfers"`       // by name
-}
-
-// Copy is one object copied from the source bucket to the dataset bucket.
-type Copy struct {
-	Source      string `json:"source"`      // key of the object in the source bucket
-	Destination string `json:"destination"` // key in the dataset bucket; default: the same
-}
-
-// Transfer is a prefix of the source bucket that DataSync copies to the dataset
-// bucket, for more or larger objects than Copy takes.
-type Transfer struct {
-	Source      string `json:"source"`      // prefix in the source bucket; empty: all of it
-	Destination string `json:"destination"` // prefix in the dataset bucket; default: the same
-	Schedule    string `json:"schedule"`    // rate(…) or cron(…); empty: only when started by hand
-}
-
-// CopyNames is the names of the copies, sorted.
-func (s Storage) CopyNames() []string { return names(s.Copies) }
-
-// TransferNames is the names of the transfers, sorted.
-func (s Storage) TransferNames() []string { return names(s.Transfers) }
-
-// SampleKey is where the sample object lies in a source bucket that we make.
+// SampleKey is the key of the sample object in a source bucket that the stack creates.
 const SampleKey = "sample/corpus.txt"
 
-var (
-	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, less the dots,
-	// which break virtual-hosted TLS and S3 clients for training.
-	bucketName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
-	resourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	keyARN       = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
-	schedule     = regexp.MustCompile(`^(rate\([1-9][0-9]* (hours?|days?)\)|cron\([^()]+\))$`)
-)
-
-func (s *Storage) check(f *faults) {
-	f.choice("storage.encryption", s.Encryption, KMS, AES256)
-	f.between("storage.noncurrentDays", s.NoncurrentDays, 1, 3650, "days")
-	f.between("storage.logDays", s.LogDays, 1, 3650, "days")
-	s.checkSource(f)
-	s.checkCopies(f)
-	s.checkTransfers(f)
+// Storage describes the buckets and what is copied into them.
+type Storage struct {
+	Encryption      string              // KMS or AES256
+	KeepData        bool                // retain buckets, keys and copies on destroy
+	NoncurrentDays  int                 // days to keep replaced and deleted object versions
+	LogDays         int                 // days to keep access logs
+	SourceBucket    string              // existing bucket to copy from. Empty: one is created, with a sample
+	SourceAccountID string              // account that owns it; empty: the training account
+	SourceKMSKeyARN string              // KMS key that encrypts it; empty: none
+	Copies          map[string]Copy     // by name
+	Transfers       map[string]Transfer // by name
 }
 
-func (s *Storage) checkSource(f *faults) {
-	const key = "storage.sourceBucket"
-	_, notAddress := netip.ParseAddr(s.SourceBucket)
-	switch {
-	case s.SourceBucket == "":
-		if s.SourceAccountID != "" {
-			f.add("storage.sourceAccountId", "says who owns the source bucket, but %s names none: set it too, or remove this", key)
-		}
-		if s.SourceKMSKeyARN != "" {
-			f.add("storage.sourceKmsKeyArn", "says what encrypts the source bucket, but %s names none: set it too, or remove this", key)
-		}
-	case strings.HasPrefix(s.SourceBucket, "s3://") || strings.HasPrefix(s.SourceBucket, "arn:"):
-		f.add(key, "%q is an address: give the bucket's bare name", s.SourceBucket)
-	case !bucketName.MatchString(s.SourceBucket) || notAddress == nil:
-		f.add(key, "%q is not a bucket's name: 3 to 63 lower-case letters, digits and hyphens (no dots, which break TLS and S3 clients for training)", s.SourceBucket)
-	}
-	checkAccount(f, "storage.sourceAccountId", s.SourceAccountID)
-	if s.SourceKMSKeyARN != "" && !keyARN.MatchString(s.SourceKMSKeyARN) {
-		f.add("storage.sourceKmsKeyArn", "%q is not a key's ARN, as arn:aws:kms:us-west-2:111122223333:key/… (an alias or a bare id is not enough)", s.SourceKMSKeyARN)
-	}
+// Copy is an object to copy from the source bucket to the dataset bucket.
+type Copy struct {
+	Source      string // key in the source bucket
+	Destination string // key in the dataset bucket
 }
 
-func (s *Storage) checkCopies(f *faults) {
-	goesTo := map[string]string{} // which copy writes a key
-	for _, name := range s.CopyNames() {
-		at, c := "storage.copies."+name, s.Copies[name]
+// Transfer is a prefix that DataSync copies from the source bucket to the dataset bucket: for more or larger objects
+// than Copy supports.
+type Transfer struct {
+	Source      string // prefix in the source bucket; empty: the whole bucket
+	Destination string // prefix in the dataset bucket
+	Schedule    string // rate(…) or cron(…); empty: started manually only
+}
+
+type rawStorage struct {
+	Encryption      string                 `json:"encryption"`
+	KeepData        bool                   `json:"keepData"`
+	NoncurrentDays  int                    `json:"noncurrentDays"`
+	LogDays         int                    `json:"logDays"`
+	SourceBucket    string                 `json:"sourceBucket"`
+	SourceAccountID string                 `json:"sourceAccountId"`
+	SourceKMSKeyARN string                 `json:"sourceKmsKeyArn"`
+	Copies          map[string]rawCopy     `json:"copies"`
+	Transfers       map[string]rawTransfer `json:"transfers"`
+}
+
+type rawCopy struct {
+	Source      string `json:"source"`
+	Destination string `json:"destination,omitempty"` // default: source
+}
+
+type rawTransfer struct {
+	Source      string `json:"source,omitempty"`
+	Destination string `json:"destination,omitempty"` // default: source
+	Schedule    string `json:"schedule,omitempty"`
+}
+
+func (s rawStorage) resolve() Storage {
+	copies := make(map[string]Copy, len(s.Copies))
+	for name, c := range s.Copies {
 		if c.Destination == "" {
 			c.Destination = c.Source
-			s.Copies[name] = c
 		}
-		checkName(f, at, name)
-		checkKey(f, at+".source", c.Source, true)
-		if c.Destination != c.Source {
-			checkKey(f, at+".destination", c.Destination, true)
-		}
-		if other, taken := goesTo[c.Destination]; taken {
-			f.add(at+".destination", "%q is also where %s goes: one would overwrite the other", c.Destination, other)
-		}
-		goesTo[c.Destination] = name
+		copies[name] = Copy(c)
 	}
-}
-
-func (s *Storage) checkTransfers(f *faults) {
-	goesTo := map[string]string{} // which transfer writes a prefix
-	for _, name := range s.TransferNames() {
-		at, t := "storage.transfers."+name, s.Transfers[name]
+	transfers := make(map[string]Transfer, len(s.Transfers))
+	for name, t := range s.Transfers {
 		if t.Destination == "" {
 			t.Destination = t.Source
-			s.Transfers[name] = t
 		}
-		checkName(f, at, name)
-		checkKey(f, at+".source", t.Source, false)
+		transfers[name] = Transfer(t)
+	}
+	return Storage{
+		Encryption:      s.Encryption,
+		KeepData:        s.KeepData,
+		NoncurrentDays:  s.NoncurrentDays,
+		LogDays:         s.LogDays,
+		SourceBucket:    s.SourceBucket,
+		SourceAccountID: s.SourceAccountID,
+		SourceKMSKeyARN: s.SourceKMSKeyARN,
+		Copies:          copies,
+		Transfers:       transfers,
+	}
+}
+
+var (
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, without dots, which break TLS with
+	// virtual-hosted names and some S3 clients.
+	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+	// https://docs.aws.amazon.com/datasync/latest/userguide/task-scheduling.html
+	schedule = regexp.MustCompile(`^(rate\([1-9][0-9]* (hours?|days?)\)|cron\([^()]+\))$`)
+)
+
+func (s rawStorage) validate(p *field.Path, resolved Storage) field.ErrorList {
+	return slices.Concat(
+		choice(p.Child("encryption"), s.Encryption, KMS, AES256),
+		between(p.Child("noncurrentDays"), s.NoncurrentDays, 1, 3650),
+		between(p.Child("logDays"), s.LogDays, 1, 3650),
+		s.validateSource(p),
+		validateCopies(p.Child("copies"), resolved.Copies),
+		validateTransfers(p.Child("transfers"), resolved.Transfers),
+	)
+}
+
+func (s rawStorage) validateSource(p *field.Path) field.ErrorList {
+	bucket, owner, key := p.Child("sourceBucket"), p.Child("sourceAccountId"), p.Child("sourceKmsKeyArn")
+	errs := append(account(owner, s.SourceAccountID), keyARN.optional(key, s.SourceKMSKeyARN)...)
+	if s.SourceBucket == "" {
+		if s.SourceAccountID != "" {
+			errs = append(errs, field.Forbidden(owner, "requires "+bucket.String()+"; set it, or remove this"))
+		}
+		if s.SourceKMSKeyARN != "" {
+			errs = append(errs, field.Forbidden(key, "requires "+bucket.String()+"; set it, or remove this"))
+		}
+		return errs
+	}
+	if _, err := netip.ParseAddr(s.SourceBucket); err == nil || !bucketName.MatchString(s.SourceBucket) {
+		errs = append(errs, field.Invalid(bucket, s.SourceBucket,
+			"must be a bucket name, not a URL or an ARN: 3 to 63 lower-case letters, digits and hyphens; dots "+
+				"break TLS and some S3 clients"))
+	}
+	return errs
+}
+
+func validateCopies(p *field.Path, copies map[string]Copy) field.ErrorList {
+	var errs field.ErrorList
+	writer := map[string]string{} // name of the copy that writes a key
+	for _, name := range slices.Sorted(maps.Keys(copies)) {
+		at, c := entry(p, name), copies[name]
+		errs = append(errs, entryName(at, name)...)
+		errs = append(errs, objectKey(at.Child("source"), c.Source)...)
+		if c.Destination != c.Source {
+			errs = append(errs, objectKey(at.Child("destination"), c.Destination)...)
+		}
+		if other, taken := writer[c.Destination]; taken {
+			errs = append(errs, field.Invalid(at.Child("destination"), c.Destination,
+				"must differ from the destination of "+other))
+		}
+		writer[c.Destination] = name
+	}
+	return errs
+}
+
+func validateTransfers(p *field.Path, transfers map[string]Transfer) field.ErrorList {
+	var errs field.ErrorList
+	writer := map[string]string{} // name of the transfer that writes a prefix
+	for _, name := range slices.Sorted(maps.Keys(transfers)) {
+		at, t := entry(p, name), transfers[name]
+		errs = append(errs, entryName(at, name)...)
+		errs = append(errs, keyPrefix(at.Child("source"), t.Source)...)
 		if t.Destination != t.Source {
-			checkKey(f, at+".destination", t.Destination, false)
+			errs = append(errs, keyPrefix(at.Child("destination"), t.Destination)...)
 		}
-		// https://docs.aws.amazon.com/datasync/latest/userguide/task-scheduling.html
-		if t.Schedule != "" && !schedule.MatchString(t.Schedule) {
-			f.add(at+".schedule", "%q is neither rate(N hours), rate(N days) nor cron(…); DataSync starts at most once an hour", t.Schedule)
-		}
+		errs = append(errs, optional(at.Child("schedule"), t.Schedule, schedule,
+			"rate(N hours), rate(N days) or cron(…); DataSync starts a task at most once an hour")...)
 		prefix := strings.TrimSuffix(t.Destination, "/")
-		if other, taken := goesTo[prefix]; taken {
-			f.add(at+".destination", "%q is also where %s goes: one would overwrite the other", t.Destination, other)
+		if other, taken := writer[prefix]; taken {
+			errs = append(errs, field.Invalid(at.Child("destination"), t.Destination,
+				"must differ from the destination of "+other))
 		}
-		goesTo[prefix] = name
+		writer[prefix] = name
 	}
+	return errs
 }
 
-// checkName checks the name of a copy or transfer, which becomes part of a resource's name.
-func checkName(f *faults, at, name string) {
-	if !resourceName.MatchString(name) {
-		f.add(at, "%q is not a name: 1 to 40 lower-case letters, digits and hyphens", name)
-	}
-}
-
-// checkKey checks an object's key or, when it may be empty, a prefix. The provider
-// cleans a destination of leading and doubled slashes but not a source, so that
-// such keys would name two different objects.
-func checkKey(f *faults, at, key string, required bool) {
+// objectKey checks the key of an object.
+func objectKey(p *field.Path, key string) field.ErrorList {
 	switch {
-	case key == "" && required:
-		f.add(at, "is missing: the key of an object, as sample/corpus.txt")
-	case strings.HasPrefix(key, "s3://"):
-		f.add(at, "%q is an address: give the key within the bucket", key)
-	case strings.HasPrefix(key, "/") || strings.Contains(key, "//"):
-		f.add(at, "%q has a leading or a doubled slash", key)
-	case strings.Contains(key, "?versionId="):
-		f.add(at, "%q names a version, which S3's copy takes no key for: copies follow the newest version", key)
-	case required && strings.HasSuffix(key, "/"):
-		f.add(at, "%q is a prefix: list its objects one by one, or use storage.transfers", key)
-	case len(key) > 1024: // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-		f.add(at, "has %d bytes, more than S3's 1024", len(key))
+	case key == "":
+		return field.ErrorList{field.Required(p, "name an object, for example "+SampleKey)}
+	case strings.HasSuffix(key, "/"):
+		return field.ErrorList{field.Invalid(p, key, "must be the key of an object; for a prefix, use storage.transfers")}
 	}
+	return keyPrefix(p, key)
+}
+
+// keyPrefix checks a prefix of object keys, which may be empty. The provider removes leading and doubled slashes from
+// a destination but not from a source, so keys with them would name two different objects.
+func keyPrefix(p *field.Path, key string) field.ErrorList {
+	switch {
+	case strings.HasPrefix(key, "s3://"):
+		return field.ErrorList{field.Invalid(p, key, "must be a key within the bucket, not a URL")}
+	case strings.HasPrefix(key, "/") || strings.Contains(key, "//"):
+		return field.ErrorList{field.Invalid(p, key, "must not have a leading or a doubled slash")}
+	case strings.Contains(key, "?versionId="):
+		return field.ErrorList{field.Invalid(p, key, "must not name a version; the newest version is copied")}
+	case len(key) > 1024: // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+		return field.ErrorList{field.Invalid(p, key, "must be at most 1024 bytes")}
+	}
+	return nil
 }

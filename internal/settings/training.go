@@ -1,160 +1,157 @@
 package settings
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/distribution/reference"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// What the platform runs.
-const (
-	TrainingJob = "job"
-	NoTraining  = "none" // the namespace stands ready, and nothing runs
-)
-
-// Training is the settings of the training run.
+// Training describes the training run.
 type Training struct {
-	Enabled         bool                  `json:"enabled"`         // TrainingJob or NoTraining
-	Name            string                `json:"name"`            // what the names of runs begin with
-	Image           string                `json:"image"`           // by digest or by a tag that is never moved
-	Command         []string              `json:"command"`         // instead of the image's entry point
-	Args            []string              `json:"args"`            // after the command
-	Environment     map[string]string     `json:"environment"`     // of the training container, beside and before the platform's own
-	Secrets         map[string]SecretText `json:"secrets"`         // likewise, by name, through a Kubernetes Secret
-	Pool            string                `json:"pool"`            // node pool that it runs on
-	Nodes           int                   `json:"nodes"`           // pods, one on each node
-	DatasetPrefix   string                `json:"datasetPrefix"`   // in the dataset bucket
-	ResumeFrom      string                `json:"resumeFrom"`      // name of an earlier run whose last checkpoint this one starts from
-	RunNumber       int                   `json:"runNumber"`       // counter: a new number trains anew what is otherwise the same
-	Retries         int                   `json:"retries"`         // how often each rank is tried again; lost nodes do not count
-	GraceSeconds    int                   `json:"graceSeconds"`    // from SIGTERM to SIGKILL, s: time for a last checkpoint
-	DeadlineHours   int                   `json:"deadlineHours"`   // after which the Job is ended, h; 0: never
-	MaxAccelerators int                   `json:"maxAccelerators"` // that all pods of the namespace may take together; 0: what the run takes
-	Queue           string                `json:"queue"`           // Kueue LocalQueue that admits the Job. Empty: it starts at once
-	Smoke           bool                  `json:"smoke"`           // also run one pod that lists its accelerator
+	Enabled       bool                  `json:"enabled"`       // false: only the namespace is created
+	Name          string                `json:"name"`          // prefix of run names
+	Image         string                `json:"image"`         // by digest, or by a tag that names a version
+	Command       []string              `json:"command"`       // replaces the entry point of the image
+	Args          []string              `json:"args"`          // of the command
+	Environment   map[string]string     `json:"environment"`   // variables of the container, besides the platform's
+	Secrets       map[string]SecretText `json:"secrets"`       // likewise, from a Kubernetes Secret
+	Pool          string                `json:"pool"`          // one of Cluster.Pools
+	Nodes         int                   `json:"nodes"`         // with one pod each
+	DatasetPrefix string                `json:"datasetPrefix"` // in the dataset bucket
+	ResumeFrom    string                `json:"resumeFrom"`    // name of an earlier run to start from the last checkpoint of
+	RunNumber     int                   `json:"runNumber"`     // a new number starts an otherwise identical run
+	Retries       int                   `json:"retries"`       // of every pod; lost nodes do not count
+	GraceSeconds  int                   `json:"graceSeconds"`  // from SIGTERM to SIGKILL, for a last checkpoint
+	DeadlineHours int                   `json:"deadlineHours"` // 0: no deadline
 }
 
-// SecretNames is the names of the secrets, sorted.
-func (t Training) SecretNames() []string { return names(t.Secrets) }
-
-// EnvironmentNames is the names of the variables, sorted.
-func (t Training) EnvironmentNames() []string { return names(t.Environment) }
-
 var (
-	runPrefix    = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)
-	runName      = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9a-f]{10}$`)
-	labelName    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests, less upper case in a registry's name
-	imageName = regexp.MustCompile(`^[a-z0-9]+([._:/-]+[a-z0-9]+)*$`)
-	imageTag  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-	digest    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	// secretLike are the names that tokens and passwords go by.
+	runName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?-[0-9a-f]{10}$`)
+	// secretLike matches the names that tokens and passwords usually have.
 	secretLike = regexp.MustCompile(`(?i)(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS|(API|ACCESS|PRIVATE|SECRET)_?KEY)(_|$)`)
 )
 
-// platformVariables are what the platform tells every rank; to change one would make
-// the ranks disagree, or write where another run does.
+// platformVariables are set for every rank by the platform. Other values would make ranks disagree, or write where
+// another run does.
 var platformVariables = []string{
-	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT", "USER",
+	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "RESUME_FROM_URI",
+	"RUN_NAME", "SCRIPT_COMMIT", "USER",
 }
 
-// maxNodes keeps name and index of a pod within the 63 characters of a host name.
-const maxNodes = 9999
+// maxRunNodes keeps name and index of a pod within the 63 characters of a host name.
+const maxRunNodes = 9999
 
-func (t *Training) check(f *faults, c Cluster) {
-	if !runPrefix.MatchString(t.Name) {
-		f.add("training.name", "%q is not a name: 1 to 30 lower-case letters, digits and hyphens, a letter first", t.Name)
+// validate checks the run. clusterErrors are those of the cluster that it runs on.
+func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.ErrorList, in input) field.ErrorList {
+	errs := slices.Concat(
+		between(p.Child("nodes"), t.Nodes, 1, maxRunNodes),
+		between(p.Child("runNumber"), t.RunNumber, 1, 1_000_000),
+		between(p.Child("retries"), t.Retries, 0, 100),
+		between(p.Child("graceSeconds"), t.GraceSeconds, 30, 3600),
+		between(p.Child("deadlineHours"), t.DeadlineHours, 0, 24*365),
+		keyPrefix(p.Child("datasetPrefix"), t.DatasetPrefix),
+		optional(p.Child("resumeFrom"), t.ResumeFrom, runName,
+			"the name of a run, for example train-0123456789; see the output runName of its deployment"),
+		t.validateContainer(p),
+		t.validateEnvironment(p, in),
+	)
+	if !isName(t.Name, 30) {
+		errs = append(errs, field.Invalid(p.Child("name"), t.Name,
+			"must be 1 to 30 lower-case letters, digits and hyphens, a letter first"))
 	}
-	f.between("training.nodes", t.Nodes, 1, maxNodes, "nodes")
-	f.between("training.runNumber", t.RunNumber, 1, 1_000_000, "runs")
-	f.between("training.retries", t.Retries, 0, 100, "retries")
-	f.between("training.graceSeconds", t.GraceSeconds, 30, 3600, "seconds")
-	f.between("training.deadlineHours", t.DeadlineHours, 0, 24*365, "hours")
-	f.between("training.maxAccelerators", t.MaxAccelerators, 0, 1_000_000, "accelerators")
-	checkKey(f, "training.datasetPrefix", t.DatasetPrefix, false)
-	if t.ResumeFrom != "" && !runName.MatchString(t.ResumeFrom) {
-		f.add("training.resumeFrom", "%q is not the name of a run, as train-0123456789 (the output runName of the up that started it)", t.ResumeFrom)
+	if !t.Enabled {
+		return errs
 	}
-	if t.Queue != "" && !labelName.MatchString(t.Queue) {
-		f.add("training.queue", "%q is not the name of a LocalQueue: lower-case letters, digits and hyphens", t.Queue)
+	pools := field.NewPath("cluster", "pools")
+	pool, ok := cluster.Pools[t.Pool]
+	switch {
+	case !ok && !mentions(clusterErrors, pools):
+		errs = append(errs, field.Invalid(p.Child("pool"), t.Pool,
+			"must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
+	case !ok || cluster.Given() || mentions(clusterErrors, entry(pools, t.Pool)):
+	case t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes:
+		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes,
+			fmt.Sprintf("must be at most %d, maxNodes of cluster.pools.%s", pool.MaxNodes, t.Pool)))
 	}
-	if !resourceName.MatchString(t.Pool) {
-		f.add("training.pool", "%q is not the name of a pool: 1 to 40 lower-case letters, digits and hyphens", t.Pool)
-	} else if pool, ok := c.Pools[t.Pool]; (t.Enabled || t.Smoke) && !ok && !f.mentions("cluster.pools") {
-		f.add("training.pool", "cluster.pools has no %q%s", t.Pool, suggest(t.Pool, c.PoolNames()))
-	} else if needed := t.Nodes * pool.Type.Count; t.Enabled && t.MaxAccelerators > 0 && needed > t.MaxAccelerators {
-		f.add("training.maxAccelerators", "%d are fewer than the %d of %d nodes with %d each", t.MaxAccelerators, needed, t.Nodes, pool.Type.Count)
-	} else if t.Enabled && !c.Given() && pool.MaxNodes > 0 && t.Nodes > pool.MaxNodes && t.Nodes <= maxNodes {
-		f.add("training.nodes", "%d are more than cluster.pools.%s has at most (maxNodes %d)", t.Nodes, t.Pool, pool.MaxNodes)
-	}
-	t.checkContainer(f)
-	t.checkEnvironment(f)
+	return errs
 }
 
-func (t *Training) checkContainer(f *faults) {
+func (t Training) validateContainer(p *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	image, command := p.Child("image"), p.Child("command")
 	if t.Image != "" {
-		checkImage(f, "training.image", t.Image)
-	} else if t.Enabled || t.Smoke {
-		f.add("training.image", "is missing: an up with training.enabled false and training.smoke false makes the repository (output imageRepositoryUrl); push there what image/Dockerfile builds, and name it by its digest")
+		errs = validateImage(image, t.Image)
+	} else if t.Enabled {
+		errs = append(errs, field.Required(image,
+			"deploy once with training.enabled false, which creates the repository (output imageRepositoryUrl), "+
+				"push the image there, and name it by digest"))
 	}
 	if len(t.Command) == 0 {
-		f.add("training.command", "is empty: the program that starts the training, as [python, train.py]")
+		errs = append(errs, field.Required(command, "for example [python, train.py]"))
 	} else if t.Command[0] == "" {
-		f.add("training.command[0]", "is empty: the program that starts the training")
+		errs = append(errs, field.Required(command.Index(0), "name the program to start"))
 	}
+	return errs
 }
 
-func (t *Training) checkEnvironment(f *faults) {
-	for _, name := range t.EnvironmentNames() {
-		at := "training.environment." + name
-		checkVariable(f, at, name)
+func (t Training) validateEnvironment(p *field.Path, in input) field.ErrorList {
+	var errs field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(t.Environment)) {
+		at := entry(p.Child("environment"), name)
+		errs = append(errs, validateVariable(at, name)...)
 		if secretLike.MatchString(name) {
-			f.add(at, "looks like a secret, and would be readable in the Job: use `pulumi config set --secret --path training.secrets.%s`", name)
+			errs = append(errs, field.Forbidden(at,
+				"looks like a secret, which the Job would show; run `pulumi config set --secret --path "+
+					"training.secrets."+name+"` instead"))
 		}
 		if _, both := t.Secrets[name]; both {
-			f.add(at, "is also in training.secrets: remove one")
+			errs = append(errs, field.Forbidden(at, "is also in training.secrets; remove one of them"))
 		}
 	}
-	for _, name := range t.SecretNames() {
-		at := "training.secrets." + name
-		checkVariable(f, at, name)
+	for _, name := range slices.Sorted(maps.Keys(t.Secrets)) {
+		at := entry(p.Child("secrets"), name)
+		errs = append(errs, validateVariable(at, name)...)
+		errs = append(errs, mustBeSecret(at, t.Secrets[name], in.secretKeys)...)
 		if t.Secrets[name] == "" {
-			f.add(at, "is empty: use `pulumi config set --secret --path %s`, or remove it", at)
+			errs = append(errs, field.Required(at, "run `pulumi config set --secret --path "+at.String()+"`, or remove it"))
 		}
-		f.mustBeSecret(at, t.Secrets[name])
 	}
+	return errs
 }
 
-func checkVariable(f *faults, at, name string) {
+func validateVariable(p *field.Path, name string) field.ErrorList {
 	switch {
-	case !variableName.MatchString(name):
-		f.add(at, "%q is not the name of a variable: letters, digits and underscores", name)
+	case len(validation.IsCIdentifier(name)) > 0:
+		return field.ErrorList{field.Invalid(p, name, "must have a name of letters, digits and underscores")}
 	case strings.HasPrefix(name, "PET_") || slices.Contains(platformVariables, name):
-		f.add(at, "is set by the platform itself: choose another name")
+		return field.ErrorList{field.Forbidden(p, "is set by the platform; choose another name")}
 	}
+	return nil
 }
 
-// checkImage checks that an image is named so that it stays the same: pods that start
-// days apart must run the same code.
-func checkImage(f *faults, key, image string) {
-	const way = "name it by digest, as registry/name:version@sha256:…, or by a version's tag"
-	name, sum, byDigest := strings.Cut(image, "@")
-	tag := ""
-	if at := strings.LastIndex(name, ":"); at > strings.LastIndex(name, "/") {
-		name, tag = name[:at], name[at+1:]
+// validateImage checks that the name of an image always means the same image: pods that start days apart must run the
+// same code.
+func validateImage(p *field.Path, image string) field.ErrorList {
+	const way = "; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version"
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return field.ErrorList{field.Invalid(p, image, "must be an image reference ("+err.Error()+")"+way)}
 	}
+	if _, ok := named.(reference.Digested); ok {
+		return nil
+	}
+	tagged, ok := named.(reference.Tagged)
 	switch {
-	case !imageName.MatchString(name) || strings.Contains(name, "://"):
-		f.add(key, "%q is not an image: %s", image, way)
-	case byDigest && !digest.MatchString(sum):
-		f.add(key, "%q has no whole digest: sha256: and 64 hexadecimal digits", image)
-	case tag != "" && !imageTag.MatchString(tag):
-		f.add(key, "%q has a tag that is none", image)
-	case byDigest:
-	case tag == "":
-		f.add(key, "%q has neither tag nor digest, which means latest: %s", image, way)
-	case strings.Contains(strings.ToLower(tag), "latest") || !strings.ContainsAny(tag, "0123456789"):
-		f.add(key, "%q has a tag that moves: %s", image, way)
+	case !ok:
+		return field.ErrorList{field.Invalid(p, image, "must have a tag or a digest, since no tag means latest"+way)}
+	case strings.Contains(strings.ToLower(tagged.Tag()), "latest") || !strings.ContainsAny(tagged.Tag(), "0123456789"):
+		return field.ErrorList{field.Invalid(p, image, "must not have a tag that moves"+way)}
 	}
+	return nil
 }

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// secretText is a value that must not show anywhere.
+// secretText is a value that must not be shown anywhere.
 const secretText = "hf_0123456789secret"
 
 func TestBadTrainingSettings(t *testing.T) {
 	git := func(extra map[string]any) map[string]any {
-		all := map[string]any{"git.provider": "github", "git.owner": "llm", "git.repository": "scripts"}
+		all := map[string]any{"git.provider": "github", "git.repository": "llm/scripts"}
 		for key, value := range extra {
 			all[key] = value
 		}
@@ -21,64 +21,60 @@ func TestBadTrainingSettings(t *testing.T) {
 	training := func(key string, value any) map[string]any { return map[string]any{"training." + key: value} }
 	cases := []bad{
 		// What runs.
-		{"unknown truth", training("enabled", "job"), []string{`training.enabled: "job" is neither true nor false`}},
-		{"no image", training("image", ""), []string{"training.image: is missing: an up with training.enabled false", "imageRepositoryUrl"}},
-		{"no image for the smoke", map[string]any{"training.enabled": false, "training.image": "", "training.smoke": true}, []string{"training.image: is missing"}},
-		{"no tag", training("image", "pytorch/pytorch"), []string{"has neither tag nor digest, which means latest"}},
-		{"port is no tag", training("image", "registry:5000/pytorch"), []string{"has neither tag nor digest"}},
-		{"latest", training("image", "pytorch/pytorch:latest"), []string{"has a tag that moves"}},
-		{"latest of a kind", training("image", "pytorch/pytorch:2-latest"), []string{"has a tag that moves"}},
-		{"branch as tag", training("image", "example.com/a/b:main"), []string{"has a tag that moves"}},
-		{"short digest", training("image", "pytorch/pytorch@sha256:0123"), []string{"has no whole digest"}},
-		{"address of an image", training("image", "https://pytorch/pytorch:2.8.0"), []string{"is not an image"}},
-		{"no command", training("command", []any{}), []string{"training.command: is empty"}},
-		{"empty command", training("command", []any{""}), []string{"training.command[0]: is empty"}},
-		{"command as text", training("command", "torchrun train.py"), []string{`training.command: "torchrun train.py" is not a list`}},
-		{"no node", training("nodes", 0), []string{"training.nodes: 0 is not a number of nodes from 1"}},
-		{"too many nodes", training("nodes", 10000), []string{"training.nodes: 10000 is not a number of nodes"}},
-		{"half a node", training("nodes", json.Number("1.5")), []string{"training.nodes: 1.5 is not a whole number"}},
-		{"long name", training("name", strings.Repeat("a", 31)), []string{"is not a name: 1 to 30 lower-case letters"}},
-		{"name with a capital", training("name", "Llama"), []string{`training.name: "Llama" is not a name`}},
-		{"no run", training("runNumber", 0), []string{"training.runNumber: 0 is not a number of runs"}},
-		{"endless retries", training("retries", 1000), []string{"training.retries: 1000 is not a number of retries from 0 to 100"}},
-		{"no grace", training("graceSeconds", 0), []string{"training.graceSeconds: 0 is not a number of seconds from 30"}},
-		{"negative deadline", training("deadlineHours", -1), []string{"training.deadlineHours: -1 is not"}},
-		{"negative quota", training("maxAccelerators", -1), []string{"training.maxAccelerators: -1 is not"}},
-		{"bucket as prefix", training("datasetPrefix", "s3://bucket/a"), []string{"training.datasetPrefix:", "give the key within the bucket"}},
-		{"checkpoint as run", training("resumeFrom", "s3://bucket/runs/train-0123456789/"), []string{"training.resumeFrom:", "the output runName"}},
-		{"bad queue", training("queue", "My Queue"), []string{`training.queue: "My Queue" is not the name of a LocalQueue`}},
-		{"bad pool", training("pool", ""), []string{`training.pool: "" is not the name of a pool`}},
-		{"no such pool", training("pool", "gpus"), []string{`training.pool: cluster.pools has no "gpus", did you mean gpu?`}},
-		{"more nodes than the pool", training("nodes", 3), []string{"training.nodes: 3 are more than cluster.pools.gpu has at most"}},
-		{"more than the quota", map[string]any{"training.nodes": 2, "training.maxAccelerators": 1}, []string{"training.maxAccelerators: 1 are fewer than the 2 of 2 nodes with 1 each"}},
+		{"unknown truth", training("enabled", "job"), []string{`training.enabled: must be true or false, got "job"`}},
+		{"no image", training("image", ""), []string{"training.image: is required; deploy once with training.enabled false, which creates the repository (output imageRepositoryUrl), push the image there, and name it by digest"}},
+		{"no tag", training("image", "pytorch/pytorch"), []string{`training.image: must have a tag or a digest, since no tag means latest, got "pytorch/pytorch"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"port is no tag", training("image", "registry:5000/pytorch"), []string{`training.image: must have a tag or a digest, since no tag means latest, got "registry:5000/pytorch"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"latest", training("image", "pytorch/pytorch:latest"), []string{`training.image: must not have a tag that moves, got "pytorch/pytorch:latest"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"latest of a kind", training("image", "pytorch/pytorch:2-latest"), []string{`training.image: must not have a tag that moves, got "pytorch/pytorch:2-latest"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"branch as tag", training("image", "example.com/a/b:main"), []string{`training.image: must not have a tag that moves, got "example.com/a/b:main"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"short digest", training("image", "pytorch/pytorch@sha256:0123"), []string{`training.image: must be an image reference (invalid reference format), got "pytorch/pytorch@sha256:0123"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"address of an image", training("image", "https://pytorch/pytorch:2.8.0"), []string{`training.image: must be an image reference (invalid reference format), got "https://pytorch/pytorch:2.8.0"; use a digest, for example registry/name@sha256:… (64 hexadecimal digits), or the tag of a version`}},
+		{"no command", training("command", []any{}), []string{"training.command: is required; for example [python, train.py]"}},
+		{"empty command", training("command", []any{""}), []string{"training.command[0]: is required; name the program to start"}},
+		{"command as text", training("command", "torchrun train.py"), []string{`training.command: must be a list, for example [one, two], got "torchrun train.py"`}},
+		{"no node", training("nodes", 0), []string{"training.nodes: must be between 1 and 9999, got 0"}},
+		{"too many nodes", training("nodes", 10000), []string{"training.nodes: must be between 1 and 9999, got 10000"}},
+		{"half a node", training("nodes", json.Number("1.5")), []string{"training.nodes: must be a whole number, got 1.5"}},
+		{"long name", training("name", strings.Repeat("a", 31)), []string{`training.name: must be 1 to 30 lower-case letters, digits and hyphens, a letter first, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`}},
+		{"name with a capital", training("name", "Llama"), []string{`training.name: must be 1 to 30 lower-case letters, digits and hyphens, a letter first, got "Llama"`}},
+		{"no run", training("runNumber", 0), []string{"training.runNumber: must be between 1 and 1000000, got 0"}},
+		{"endless retries", training("retries", 1000), []string{"training.retries: must be between 0 and 100, got 1000"}},
+		{"no grace", training("graceSeconds", 0), []string{"training.graceSeconds: must be between 30 and 3600, got 0"}},
+		{"negative deadline", training("deadlineHours", -1), []string{"training.deadlineHours: must be between 0 and 8760, got -1"}},
+		{"bucket as prefix", training("datasetPrefix", "s3://bucket/a"), []string{`training.datasetPrefix: must be a key within the bucket, not a URL, got "s3://bucket/a"`}},
+		{"checkpoint as run", training("resumeFrom", "s3://bucket/runs/train-0123456789/"), []string{`training.resumeFrom: must be the name of a run, for example train-0123456789, got "s3://bucket/runs/train-0123456789/"; see the output runName of its deployment`}},
+		{"bad pool", training("pool", ""), []string{`training.pool: must be a pool of cluster.pools, got ""`}},
+		{"no such pool", training("pool", "gpus"), []string{`training.pool: must be a pool of cluster.pools, got "gpus"; did you mean gpu?`}},
+		{"more nodes than the pool", training("nodes", 3), []string{"training.nodes: must be at most 2, maxNodes of cluster.pools.gpu, got 3"}},
 		// Its environment.
-		{"bad variable", training("environment", map[string]any{"A-B": "x"}), []string{`training.environment.A-B: "A-B" is not the name of a variable`}},
-		{"torchrun's variable", training("environment", map[string]any{"PET_NNODES": "2"}), []string{"training.environment.PET_NNODES: is set by the platform itself"}},
-		{"platform's variable", training("environment", map[string]any{"CHECKPOINT_URI": "s3://x"}), []string{"training.environment.CHECKPOINT_URI: is set by the platform itself"}},
-		{"token in the open", training("environment", map[string]any{"HF_TOKEN": secretText}), []string{"training.environment.HF_TOKEN: looks like a secret"}},
-		{"key in the open", training("environment", map[string]any{"WANDB_API_KEY": secretText}), []string{"training.environment.WANDB_API_KEY: looks like a secret"}},
-		{"secret in plain text", training("secrets", map[string]any{"HF_TOKEN": secretText}), []string{"training.secrets.HF_TOKEN: stands in plain text", "pulumi config set --secret --path training.secrets.HF_TOKEN"}},
-		{"empty secret", training("secrets", map[string]any{"HF_TOKEN": ""}), []string{"training.secrets.HF_TOKEN: is empty"}},
-		{"secret as text", training("secrets", secretText), []string{"training.secrets: the value (not shown, as it may be secret) is not an object"}},
-		{"secret as list", training("secrets", map[string]any{"HF_TOKEN": []any{secretText}}), []string{"training.secrets.HF_TOKEN: the value (not shown, as it may be secret) is not a string"}},
-		{"section as text", map[string]any{"training": secretText}, []string{"training: the value (not shown, as it may be secret) is not an object"}},
+		{"bad variable", training("environment", map[string]any{"A-B": "x"}), []string{`training.environment.A-B: must have a name of letters, digits and underscores, got "A-B"`}},
+		{"torchrun's variable", training("environment", map[string]any{"PET_NNODES": "2"}), []string{"training.environment.PET_NNODES: is set by the platform; choose another name"}},
+		{"platform's variable", training("environment", map[string]any{"CHECKPOINT_URI": "s3://x"}), []string{"training.environment.CHECKPOINT_URI: is set by the platform; choose another name"}},
+		{"token in the open", training("environment", map[string]any{"HF_TOKEN": secretText}), []string{"training.environment.HF_TOKEN: looks like a secret, which the Job would show; run `pulumi config set --secret --path training.secrets.HF_TOKEN` instead"}},
+		{"key in the open", training("environment", map[string]any{"WANDB_API_KEY": secretText}), []string{"training.environment.WANDB_API_KEY: looks like a secret, which the Job would show; run `pulumi config set --secret --path training.secrets.WANDB_API_KEY` instead"}},
+		{"secret in plain text", training("secrets", map[string]any{"HF_TOKEN": secretText}), []string{"training.secrets.HF_TOKEN: is stored in plain text in the stack file; run `pulumi config set --secret --path training.secrets.HF_TOKEN`, and rotate the old value"}},
+		{"empty secret", training("secrets", map[string]any{"HF_TOKEN": ""}), []string{"training.secrets.HF_TOKEN: is required; run `pulumi config set --secret --path training.secrets.HF_TOKEN`, or remove it"}},
+		{"secret as text", training("secrets", secretText), []string{"training.secrets: must be an object, for example {name: value}, got [secret]"}},
+		{"secret as list", training("secrets", map[string]any{"HF_TOKEN": []any{secretText}}), []string{"training.secrets.HF_TOKEN: must be a string, got [secret]"}},
+		{"section as text", map[string]any{"training": secretText}, []string{"training: must be an object, for example {name: value}, got [secret]"}},
 		// The branch.
-		{"unknown host", git(map[string]any{"git.provider": "bitbucket"}), []string{`git.provider: "bitbucket" is not one of github, gitlab, none`}},
-		{"no owner", git(map[string]any{"git.owner": ""}), []string{"git.owner: is missing"}},
-		{"no repository", git(map[string]any{"git.repository": ""}), []string{"git.repository: is missing"}},
-		{"owner in the repository", git(map[string]any{"git.repository": "llm/scripts"}), []string{`git.repository: "llm/scripts" has a slash`}},
-		{"address of a repository", git(map[string]any{"git.repository": "scripts.git"}), []string{"is not a repository's name"}},
-		{"group on GitHub", git(map[string]any{"git.owner": "a/b"}), []string{`git.owner: "a/b" is not the name of a user or organization`}},
-		{"default branch", git(map[string]any{"git.branch": "master"}), []string{"git.branch:", "looks like, the default branch"}},
-		{"source as branch", git(map[string]any{"git.branch": "trunk", "git.sourceBranch": "trunk"}), []string{"git.branch:", "is also git.sourceBranch"}},
-		{"reference as branch", git(map[string]any{"git.branch": "refs/heads/a"}), []string{"is a whole reference"}},
-		{"bad branch", git(map[string]any{"git.branch": "a..b"}), []string{`git.branch: "a..b" is not a branch's name`}},
-		{"short commit", git(map[string]any{"git.sourceCommit": "abc123"}), []string{"is not a whole commit hash"}},
-		{"page as API", git(map[string]any{"git.baseUrl": "https://git.example.com/api/v4"}), []string{"git.baseUrl:", "a slash at the end"}},
-		{"token in plain text", git(map[string]any{"git.token": secretText}), []string{"git.token: stands in plain text"}},
-		{"token for nothing", map[string]any{"git.provider": "none", "git.token": secretText}, []string{"git.token: "}},
+		{"unknown host", git(map[string]any{"git.provider": "bitbucket"}), []string{`git.provider: must be one of github, gitlab, none, got "bitbucket"`}},
+		{"no owner", git(map[string]any{"git.repository": "scripts"}), []string{`git.repository: must be owner/name, for example my-company/training-scripts, got "scripts"; omit the host and .git`}},
+		{"no repository", git(map[string]any{"git.repository": ""}), []string{"git.repository: is required; name an existing repository as owner/name, or set git.provider to none"}},
+		{"URL of a repository", git(map[string]any{"git.repository": "https://github.com/llm/scripts"}), []string{`git.repository: must be owner/name, for example my-company/training-scripts, got "https://github.com/llm/scripts"; omit the host and .git`}},
+		{"repository with .git", git(map[string]any{"git.repository": "llm/scripts.git"}), []string{`git.repository: must be owner/name, for example my-company/training-scripts, got "llm/scripts.git"; omit the host and .git`}},
+		{"group on GitHub", git(map[string]any{"git.repository": "a/b/scripts"}), []string{`git.repository: must be owner/name, for example my-company/training-scripts, got "a/b/scripts"; omit the host and .git`}},
+		{"default branch", git(map[string]any{"git.branch": "master"}), []string{`git.branch: must not be the default branch, got "master"; use another, for example training/{stack}`}},
+		{"source as branch", git(map[string]any{"git.branch": "trunk", "git.source": "trunk"}), []string{`git.branch: must differ from git.source, got "trunk"; the scripts need a branch of their own, for example training/{stack}`}},
+		{"reference as branch", git(map[string]any{"git.branch": "refs/heads/a"}), []string{`git.branch: must be the name of a branch without refs/heads/, for example training/dev, got "refs/heads/a"`}},
+		{"bad branch", git(map[string]any{"git.branch": "a..b"}), []string{`git.branch: must be a branch name of letters, digits, and single dots, hyphens, underscores and slashes, got "a..b"`}},
+		{"short commit", git(map[string]any{"git.source": "abc1234"}), []string{`git.source: must be a branch, or a commit with all of its 40 digits, got "abc1234"`}},
+		{"page as API", git(map[string]any{"git.baseUrl": "https://git.example.com/api/v4"}), []string{`git.baseUrl: must be the URL of an API with a slash at the end, for example https://git.example.com/api/v4/, got "https://git.example.com/api/v4"`}},
+		{"token in plain text", git(map[string]any{"git.token": secretText}), []string{"git.token: is stored in plain text in the stack file; run `pulumi config set --secret --path git.token`, and rotate the old value"}},
+		{"token for nothing", map[string]any{"git.provider": "none", "git.token": secretText}, []string{"git.token: is stored in plain text in the stack file; run `pulumi config set --secret --path git.token`, and rotate the old value", "git.token: is not used with git.provider none; remove it, or set git.provider"}},
 	}
-	refuse(t, cases, map[string]bool{"token for nothing": true})
+	refuse(t, cases)
 }
 
 func TestGoodImages(t *testing.T) {
@@ -88,16 +84,16 @@ func TestGoodImages(t *testing.T) {
 		"registry.example.com:5000/team/train:v3@sha256:" + strings.Repeat("0a", 32),
 		"111122223333.dkr.ecr.us-west-2.amazonaws.com/llm-dev-training:2026-11-22",
 	} {
-		if _, err := Load("dev", with(t, "dev", map[string]any{"training.image": image})); err != nil {
+		if _, err := Load("dev", with(t, "dev", map[string]any{"training.image": image}), nil, token); err != nil {
 			t.Errorf("%s: %v", image, err)
 		}
 	}
 }
 
-// A secret is taken where the engine says that there is one, and shows nowhere.
+// A secret is accepted where the engine reports one, and shown nowhere.
 func TestSecretsAreHidden(t *testing.T) {
 	values := with(t, "dev", map[string]any{"git.token": secretText, "training.secrets": map[string]any{"HF_TOKEN": secretText}})
-	s, err := Load("dev", values, "git", "training")
+	s, err := Load("dev", values, []string{"git", "training"}, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,23 +118,41 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
+// A token comes from the configuration or from the environment.
 func TestToken(t *testing.T) {
-	none := func(string) string { return "" }
-	for _, mode := range []string{GitHub, GitLab} {
-		git := Git{Provider: mode, Owner: "llm", Repository: "scripts"}
-		err := git.CheckToken(none)
-		if err == nil || !strings.Contains(err.Error(), git.TokenVariable()) || !strings.Contains(err.Error(), "git.token: is missing") {
-			t.Errorf("%s without a token: %v", mode, err)
+	for provider, variable := range map[string]string{GitHub: "GITHUB_TOKEN", GitLab: "GITLAB_TOKEN"} {
+		set := map[string]any{"git.provider": provider}
+		load := func(variable string, secret ...string) error {
+			_, err := Load("dev", with(t, "dev", set), secret, func(name string) string { return map[string]string{variable: "x"}[name] })
+			return err
 		}
-		if err := git.CheckToken(func(name string) string { return map[string]string{git.TokenVariable(): "x"}[name] }); err != nil {
-			t.Errorf("%s with a token in the environment: %v", mode, err)
+		for _, other := range []string{"", "GIT_TOKEN"} {
+			if err := load(other); err == nil || !strings.Contains(err.Error(), "\n  git.token: is required; ") || !strings.Contains(err.Error(), "set "+variable+" in the environment") {
+				t.Errorf("%s without a token: %v", provider, err)
+			}
 		}
-		git.Token = "x"
-		if err := git.CheckToken(none); err != nil {
-			t.Errorf("%s with a token: %v", mode, err)
+		if err := load(variable); err != nil {
+			t.Errorf("%s with a token in the environment: %v", provider, err)
+		}
+		set["git.token"] = "x"
+		if err := load("", "git"); err != nil {
+			t.Errorf("%s with a token: %v", provider, err)
 		}
 	}
-	if err := (Git{Provider: NoGit}).CheckToken(none); err != nil {
+	if _, err := Load("dev", with(t, "dev", map[string]any{"git.provider": None}), nil, func(string) string { return "" }); err != nil {
 		t.Error(err)
+	}
+}
+
+// The key that a branch starts from is one: a branch or a whole commit.
+func TestGitSource(t *testing.T) {
+	commit := strings.Repeat("0a", 20)
+	for source, want := range map[string]Git{"main": {SourceBranch: "main"}, commit: {SourceCommit: commit}, "release/1": {SourceBranch: "release/1"}} {
+		s, err := Load("dev", with(t, "dev", map[string]any{"git.source": source, "git.provider": GitLab, "git.repository": "a/b/scripts"}), nil, token)
+		if err != nil {
+			t.Error(err)
+		} else if s.Git.SourceBranch != want.SourceBranch || s.Git.SourceCommit != want.SourceCommit || s.Git.Owner != "a/b" || s.Git.Repository != "scripts" || s.Git.Branch != "training/dev" {
+			t.Errorf("%s: %+v", source, s.Git)
+		}
 	}
 }

@@ -1,10 +1,9 @@
 package settings
 
-// trustable is the service principals that an organization can grant trusted
-// access, from the pages of
-// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html
-// read in 2026-11. cloudwatch.amazonaws.com, which a much copied example names, is
-// not one of them: AWS refuses it and leaves the organization half made.
+// trustable lists the service principals that support trusted access, from the pages of
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html, read 2026-11.
+// cloudwatch.amazonaws.com, which a widespread example names, is not one of them: AWS refuses it and leaves the
+// organization half created.
 var trustable = []string{
 	"access-analyzer.amazonaws.com",
 	"account.amazonaws.com",

@@ -16,6 +16,7 @@ import (
 // Key is one configuration key as Pulumi.yaml declares it.
 type Key struct {
 	Type        string
+	Items       struct{ Type string } // of an array
 	Description string
 	Default     any
 	Value       any // of keys that belong to Pulumi or a provider

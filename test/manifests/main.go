@@ -97,6 +97,6 @@ func defaults(project, instanceType string) (settings.Training, error) {
 	if err != nil {
 		return settings.Training{}, err
 	}
-	cfg, err := settings.Load("dev", values)
+	cfg, err := settings.Load("dev", values, nil, os.Getenv)
 	return cfg.Training, err
 }

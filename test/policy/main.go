@@ -37,11 +37,11 @@ func write() error {
 	cfg := settings.Settings{
 		Stack: "prod", Region: region,
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
-		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerInstanceTypes: []string{"ml.g5.xlarge"}},
+		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}},
 		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
-	guardrails := cfg.ControlPolicies([]string{"p5.48xlarge", "g6.xlarge", "m6i.large"})
-	guardrails.TrainingAccount = training
+	guardrails := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, []string{region},
+		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"}).For(training)
 	control, err := guardrails.Policies()
 	if err != nil {
 		return err

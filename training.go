@@ -40,7 +40,9 @@ type TrainingArgs struct {
 
 // newTraining creates the namespace with what runs share in it, and starts the run if the stack has one. It waits
 // until Kubernetes has accepted the Job, not until a pod runs.
-func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingArgs, opts ...pulumi.ResourceOption) (*Training, error) {
+func newTraining(
+	ctx *pulumi.Context, name string, s scope.Scope, args TrainingArgs, opts ...pulumi.ResourceOption,
+) (*Training, error) {
 	empty := pulumi.String("").ToStringOutput()
 	component := &Training{CheckpointURL: empty, ArtifactURL: empty, RoleARN: empty}
 	options := append(opts, pulumi.Providers(args.Account.Provider, args.Cluster.Provider))
@@ -94,13 +96,15 @@ type trainingBuilder struct {
 func (b trainingBuilder) role() (scope.Role, error) {
 	const namespace, serviceAccount = settings.TrainingNamespace, settings.TrainingServiceAccount
 	trust := pulumi.All(b.args.Account.ID, b.args.Cluster.Name).ApplyT(func(known []any) (string, error) {
-		return policy.PodTrust(b.scope.Partition, b.scope.Region, known[0].(string), known[1].(string), namespace, serviceAccount).JSON()
+		account, cluster := known[0].(string), known[1].(string)
+		return policy.PodTrust(b.scope.Partition, b.scope.Region, account, cluster, namespace, serviceAccount).JSON()
 	}).(pulumi.StringOutput)
 	store := b.args.Storage
-	permissions := pulumi.All(store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN, store.Keys).ApplyT(func(known []any) (string, error) {
-		read, write := []string{known[0].(string)}, []string{known[1].(string), known[2].(string)}
-		return policy.Training(read, write, settings.RunsPrefix, known[3].([]string)).JSON()
-	}).(pulumi.StringOutput)
+	permissions := pulumi.All(store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN, store.Keys).ApplyT(
+		func(known []any) (string, error) {
+			read, write := []string{known[0].(string)}, []string{known[1].(string), known[2].(string)}
+			return policy.Training(read, write, settings.RunsPrefix, known[3].([]string)).JSON()
+		}).(pulumi.StringOutput)
 	role, err := b.scope.NewRole(b.ctx, b.name+"-role", scope.RoleArgs{
 		Description: "Role of the training pods", Trust: trust, Permissions: permissions, Parent: b.component,
 	})

@@ -25,12 +25,13 @@ var update = flag.Bool("update", false, "write the golden manifests")
 // one with the least, and of one without accelerators. Each run is called train-RUN in them. To write them:
 // go test ./internal/job -run TestManifests -update
 func TestManifests(t *testing.T) {
-	processors := nodepool.Facts{Name: "cpu", Type: accelerator.Type{Name: "m6i.large", Processes: 1, VCPU: 2, MemoryGiB: 8}}
-	for name, run := range map[string]Run{
-		"full":       full(t),
-		"plain":      {Prefix: "train", Region: "us-west-2", Pool: pool(t, "g6.12xlarge"), Nodes: 1, Image: "i:1", Command: []string{"c"}, GraceSeconds: 60, Scripts: Scripts{{"train.py", "a"}}},
-		"processors": {Prefix: "train", Region: "us-west-2", Pool: processors, Nodes: 1, Image: "i:1", Command: []string{"c"}, GraceSeconds: 60, Scripts: Scripts{{"train.py", "a"}}},
-	} {
+	plain := Run{
+		Prefix: "train", Region: "us-west-2", Pool: pool(t, "g6.12xlarge"), Nodes: 1, Image: "i:1", Command: []string{"c"},
+		GraceSeconds: 60, Scripts: Scripts{{"train.py", "a"}},
+	}
+	processors := plain
+	processors.Pool = nodepool.Facts{Name: "cpu", Type: accelerator.Type{Name: "m6i.large", Processes: 1, VCPU: 2, MemoryGiB: 8}}
+	for name, run := range map[string]Run{"full": full(t), "plain": plain, "processors": processors} {
 		objects := []runtime.Object{Namespace(run.GraceSeconds), ServiceAccount()}
 		if quota := Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run); quota != nil {
 			objects = append(objects, quota)
@@ -145,15 +146,19 @@ func TestQuota(t *testing.T) {
 	gpu, neuron := pool(t, "p5.48xlarge"), pool(t, "trn1.32xlarge")
 	neuron.Name = "neuron"
 	pools := map[string]nodepool.Facts{"gpu": gpu, "neuron": neuron}
+	const nvidia, neurons = "requests.nvidia.com/gpu", "requests.aws.amazon.com/neuron"
 	for _, c := range []struct {
 		name  string
 		pools map[string]nodepool.Facts
 		runs  []Run
 		want  map[string]string
 	}{
-		{"no run", pools, nil, map[string]string{"requests.nvidia.com/gpu": "0", "requests.aws.amazon.com/neuron": "0"}},
-		{"one run", pools, []Run{{Pool: gpu, Nodes: 2}}, map[string]string{"requests.nvidia.com/gpu": "16", "requests.aws.amazon.com/neuron": "0"}},
-		{"three runs", pools, []Run{{Pool: gpu, Nodes: 2}, {Pool: gpu, Nodes: 1}, {Pool: neuron, Nodes: 1}}, map[string]string{"requests.nvidia.com/gpu": "24", "requests.aws.amazon.com/neuron": "16"}},
+		{"no run", pools, nil, map[string]string{nvidia: "0", neurons: "0"}},
+		{"one run", pools, []Run{{Pool: gpu, Nodes: 2}}, map[string]string{nvidia: "16", neurons: "0"}},
+		{
+			"three runs", pools, []Run{{Pool: gpu, Nodes: 2}, {Pool: gpu, Nodes: 1}, {Pool: neuron, Nodes: 1}},
+			map[string]string{nvidia: "24", neurons: "16"},
+		},
 		{"no accelerators", map[string]nodepool.Facts{"cpu": {}}, []Run{{Nodes: 4}}, nil},
 	} {
 		got := map[string]string{}

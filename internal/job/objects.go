@@ -107,7 +107,9 @@ func (r Run) Service() *corev1.Service {
 			ClusterIP:                corev1.ClusterIPNone,
 			Selector:                 r.labels(),
 			PublishNotReadyAddresses: true, // ranks look for rank 0 before it is ready
-			Ports:                    []corev1.ServicePort{{Name: "rendezvous", Port: masterPort, TargetPort: intstr.FromInt32(masterPort)}},
+			Ports: []corev1.ServicePort{{
+				Name: "rendezvous", Port: masterPort, TargetPort: intstr.FromInt32(masterPort),
+			}},
 		},
 	}
 }

@@ -28,7 +28,7 @@ type Run struct {
 	Command       []string
 	Args          []string
 	Environment   map[string]string // of the user, in addition to the platform's
-	Secrets       []string          // names of the environment variables that come from the namespace's Secret; values are not in the name
+	Secrets       []string          // environment variables from the namespace's Secret; values are not in the name
 	DatasetPrefix string            // in the dataset bucket; empty: all of it
 	ResumeFrom    string            // name of the earlier run whose last checkpoint this one starts from; empty: none
 	Scripts       Scripts

@@ -60,7 +60,7 @@ func ReadScripts(folder fs.FS) (Scripts, error) {
 		case name == SumsFile || slices.Contains(deployed(), name):
 			faults = append(faults, fmt.Errorf("%s: the platform writes a file or key of this name: rename yours", name))
 		case !scriptPath.MatchString(name) || strings.Contains(name, ".."):
-			faults = append(faults, fmt.Errorf("%s: only letters, digits, underscores, hyphens and single dots are allowed in a path", name))
+			faults = append(faults, fmt.Errorf("%s: only letters, digits, _, - and single dots are allowed in a path", name))
 		case !utf8.Valid(content):
 			faults = append(faults, fmt.Errorf("%s: not UTF-8 text: put data into a bucket and binaries into the image", name))
 		}
@@ -71,7 +71,8 @@ func ReadScripts(folder fs.FS) (Scripts, error) {
 		return nil, err
 	}
 	if size := scripts.size(); size > maxScriptBytes {
-		faults = append(faults, fmt.Errorf("total size: %d bytes, but a ConfigMap holds %d: put libraries into the image", size, maxScriptBytes))
+		faults = append(faults, fmt.Errorf(
+			"total size: %d bytes, but a ConfigMap holds %d: put libraries into the image", size, maxScriptBytes))
 	}
 	if len(scripts) == 0 {
 		faults = append(faults, errors.New("no script found"))

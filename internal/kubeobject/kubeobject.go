@@ -14,7 +14,9 @@ import (
 // New registers an object, whose TypeMeta must be set. outputs holds those of its fields that are only known after
 // deployment, in the object's own structure: maps are merged into the object, any other value replaces the field.
 // The data of a Secret is secret in the state.
-func New(ctx *pulumi.Context, name string, object runtime.Object, outputs pulumi.Map, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+func New(
+	ctx *pulumi.Context, name string, object runtime.Object, outputs pulumi.Map, opts ...pulumi.ResourceOption,
+) (pulumi.Resource, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
 		return nil, err

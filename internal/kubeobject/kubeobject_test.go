@@ -78,9 +78,11 @@ func TestNew(t *testing.T) {
 }
 
 func TestTypeTokens(t *testing.T) {
+	configMap := metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
+	clusterRole := metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"}
 	for want, object := range map[string]runtime.Object{
-		"kubernetes:core/v1:ConfigMap":                        &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}},
-		"kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": &rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"}},
+		"kubernetes:core/v1:ConfigMap":                        &corev1.ConfigMap{TypeMeta: configMap},
+		"kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": &rbacv1.ClusterRole{TypeMeta: clusterRole},
 	} {
 		if got, err := register(t, object, nil); err != nil || got.TypeToken != want {
 			t.Errorf("token is %s (%v), want %s", got.TypeToken, err, want)

@@ -142,7 +142,7 @@ class Run:
         self.s3, self.began, self.env = s3, time.monotonic(), environment(job_environment())
         self.logs = [root / f"{name}-{time.monotonic_ns()}-node{node}.log" for node in range(nodes)]
         self.launchers = [subprocess.Popen(
-            [*(command or CONTAINER["command"]), *CONTAINER["args"], *SMALL, *options],
+            [*(command or CONTAINER["command"]), *CONTAINER.get("args", []), *SMALL, *options],
             cwd=str(root) + CONTAINER["workingDir"], env=environment(job_environment(node)),
             stdin=subprocess.DEVNULL, stdout=log.open("w"), stderr=subprocess.STDOUT,
         ) for node, log in enumerate(self.logs)]

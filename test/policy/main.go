@@ -1,5 +1,5 @@
-// policy prints the documents that the program makes, as JSON by name, for a team
-// whose accounts are made up. An evaluator that is not ours judges them.
+// Command policy prints the policy documents of the program as JSON by name, for example accounts. A third-party
+// evaluator decides by them (decisions.test.mjs).
 package main
 
 import (
@@ -37,7 +37,7 @@ func write() error {
 	cfg := settings.Settings{
 		Stack: "prod", Region: region,
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
-		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerTypes: []string{"ml.g5.xlarge"}},
+		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}, SageMakerInstanceTypes: []string{"ml.g5.xlarge"}},
 		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
 	guardrails := cfg.ControlPolicies([]string{"p5.48xlarge", "g6.xlarge", "m6i.large"})

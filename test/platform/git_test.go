@@ -9,31 +9,23 @@ import (
 	"llm-platform/test/simcloud"
 )
 
-// hosts are what the types of a branch and its files are called, and how a branch that
-// is there is made known.
+// hosts names, for each Git host, the types of a branch and of its files, and describes an existing branch.
 var hosts = []struct {
 	mode, branch, file, refusal string
-	there                       func(name string) simcloud.Resource
-	defaultTo                   func(name string) simcloud.Resource
+	existing                    func(name string) simcloud.Resource
 }{
 	{
 		mode: "github", branch: "github:index/branch:Branch", file: "github:index/repositoryFile:RepositoryFile",
 		refusal: "llm/training-scripts has a branch training/theirs already, which this stack has not made: choose another name, or set git.adopt to true",
-		there: func(name string) simcloud.Resource {
+		existing: func(name string) simcloud.Resource {
 			return simcloud.Resource{Type: "github:index/branch:Branch", Account: "llm", Inputs: map[string]any{"repository": "training-scripts", "branch": name}}
-		},
-		defaultTo: func(name string) simcloud.Resource {
-			return simcloud.Resource{Type: "github:index/repository:Repository", Account: "llm", ID: "training-scripts", Inputs: map[string]any{"defaultBranch": name}}
 		},
 	},
 	{
 		mode: "gitlab", branch: "gitlab:index/branch:Branch", file: "gitlab:index/repositoryFile:RepositoryFile",
 		refusal: `"llm/training-scripts:training/theirs" already exists`,
-		there: func(name string) simcloud.Resource {
+		existing: func(name string) simcloud.Resource {
 			return simcloud.Resource{Type: "gitlab:index/branch:Branch", Inputs: map[string]any{"project": "llm/training-scripts", "name": name}}
-		},
-		defaultTo: func(name string) simcloud.Resource {
-			return simcloud.Resource{Type: "gitlab:index/project:Project", ID: "llm/training-scripts", Inputs: map[string]any{"defaultBranch": name}}
 		},
 	},
 }
@@ -45,8 +37,9 @@ func TestLifeOfBranch(t *testing.T) {
 		t.Run(host.mode, func(t *testing.T) {
 			t.Parallel()
 			cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
-				for _, given := range []simcloud.Resource{host.there("training/theirs"), host.there("trunk"), host.defaultTo("trunk")} {
-					if _, err := c.Put(given); err != nil {
+				c.SetDefaultBranch("llm/training-scripts", "trunk")
+				for _, branch := range []string{"training/theirs", "trunk"} {
+					if err := c.Put(host.existing(branch)); err != nil {
 						t.Fatal(err)
 					}
 				}

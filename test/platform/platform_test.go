@@ -3,7 +3,6 @@
 package platform
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -72,11 +71,7 @@ func TestLifeOfDev(t *testing.T) {
 // prod protects what holds data and accounts: a destroy is refused whole.
 func TestProdIsProtected(t *testing.T) {
 	cloud, w := enginetest.Open(t, "prod", func(c *simcloud.Cloud) {
-		text, err := os.ReadFile("../cmd/local/existing/prod.yaml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Load(text); err != nil {
+		if err := c.PutOrganization(); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -96,7 +91,7 @@ func TestProdIsProtected(t *testing.T) {
 // is too large is refused before anything is made.
 func TestForeignSource(t *testing.T) {
 	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
-		if _, err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", ID: "company-data"}); err != nil {
+		if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", ID: "company-data"}); err != nil {
 			t.Fatal(err)
 		}
 		c.PutObject("company-data", "a.jsonl", []byte("one"), 0)

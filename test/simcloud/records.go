@@ -3,90 +3,77 @@ package simcloud
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// internalKeys are what a bridged provider keeps among the inputs for itself.
-const defaultsKey = resource.PropertyKey("__defaults")
+// record is a Resource with the engine's property values.
+type record struct {
+	instance
+	typ, id, urn    string
+	inputs, outputs resource.PropertyMap
+	salt            string // of its random-looking outputs
+	revision        int    // number of updates so far
+}
 
-// fill computes id and outputs from the inputs. old is the record that an update changes, nil for a new one.
-// In a preview what only the vendor could know is unknown.
-func (c *Cloud) fill(r *record, in instance, old *record, preview bool) {
-	k := kindOf(r.typ)
-	x := &expansion{cloud: c, rec: r, kind: k, in: in}
+// logicalName returns the name in the URN; empty for a record of Put.
+func (r *record) logicalName() string {
+	if r.urn == "" {
+		return ""
+	}
+	return resource.URN(r.urn).Name()
+}
+
+// fill computes id and outputs from the inputs. old is the record that an update changes, nil for a new one. In a
+// preview, what only the vendor can know is unknown.
+func (c *Cloud) fill(r, old *record, preview bool) {
+	k := c.kinds[r.typ]
 	creating := preview && old == nil
+	if r.salt == "" && !preview {
+		c.births[r.urn]++
+		r.salt = fmt.Sprint(r.urn, "|", c.births[r.urn])
+	}
+	v := view{cloud: c, record: r, old: old}
 	if r.id == "" && !creating {
-		r.id = text(x.text("id", k.id))
+		r.id = k.identify(v)
 	}
-	r.outputs = resource.PropertyMap{}
-	for key, v := range r.inputs {
-		if key != defaultsKey {
-			r.outputs[key] = v
-		}
+	r.outputs = r.inputs.Copy()
+	delete(r.outputs, defaultsKey)
+	if strings.HasPrefix(r.typ, "aws:") && r.id != "" {
+		r.outputs["id"] = resource.NewProperty(r.id)
 	}
-	templates := map[string]any{}
-	for key, t := range k.outputs {
-		templates[key] = t
+	if k.outputs == nil {
+		return
 	}
-	if k.arn != "" {
-		templates["arn"] = k.arn
-	}
-	for key, t := range templates {
-		merge(r.outputs, resource.PropertyKey(key), x.value(key, t), creating)
-	}
-	for key, inputs := range k.moves {
-		switch moved := old == nil || changed(old.inputs, r.inputs, inputs); {
-		case !moved:
-			r.outputs[resource.PropertyKey(key)] = old.outputs[resource.PropertyKey(key)]
-		case preview:
-			r.outputs[resource.PropertyKey(key)] = unknown
-		}
-	}
-	if strings.HasPrefix(r.typ, "aws:") {
-		if k.tags {
-			r.outputs["tagsAll"] = resource.NewProperty(resource.PropertyMap{})
-			if tags, ok := r.inputs["tags"]; ok {
-				r.outputs["tagsAll"] = tags
+	for name, value := range k.outputs(v) {
+		key, computed := resource.PropertyKey(name), resource.NewPropertyValue(value)
+		if old != nil {
+			moves, moving := k.moves[name]
+			moved := moving && moves(old.inputs, r.inputs)
+			switch {
+			case moved && preview:
+				computed = unknown
+			case !moved && (moving || preview):
+				computed = old.outputs[key]
 			}
 		}
-		if r.id != "" {
-			r.outputs["id"] = resource.NewProperty(r.id)
-		}
-	}
-	if strings.HasPrefix(r.typ, "kubernetes:") {
-		fillObject(r, creating)
-	}
-	switch {
-	case k.compute == nil:
-	case !preview:
-		k.compute(c, r, old)
-	default:
-		for _, key := range strings.Fields(k.computed) {
-			if _, moves := k.moves[key]; moves {
-				continue
-			}
-			computed := unknown
-			if old != nil {
-				computed = old.outputs[resource.PropertyKey(key)]
-			}
-			merge(r.outputs, resource.PropertyKey(key), computed, false)
-		}
+		merge(r.outputs, key, computed, creating)
 	}
 }
 
-// merge sets an output that the inputs leave open, at any depth of objects.
+// merge sets an output that the inputs leave open, at any depth of objects; unknown if hide.
 func merge(m resource.PropertyMap, key resource.PropertyKey, computed resource.PropertyValue, hide bool) {
-	given, ok := m[key]
+	input, ok := m[key]
 	switch {
-	case ok && open(given).IsObject() && computed.IsObject():
-		inner := fields(given).Copy()
+	case ok && open(input).IsObject() && computed.IsObject():
+		inner := fields(input).Copy()
 		for k, v := range computed.ObjectValue() {
 			merge(inner, k, v, hide)
 		}
 		m[key] = resource.NewProperty(inner)
-	case ok && !given.IsNull():
+	case ok && !input.IsNull():
 	case hide:
 		m[key] = unknown
 	default:
@@ -94,62 +81,88 @@ func merge(m resource.PropertyMap, key resource.PropertyKey, computed resource.P
 	}
 }
 
-// changed tells whether one of the named inputs differs.
-func changed(old, news resource.PropertyMap, names string) bool {
-	if names == "*" {
-		return len(difference(old, news)) > 0
-	}
-	for _, name := range strings.Fields(names) {
-		if !same(old[resource.PropertyKey(name)], news[resource.PropertyKey(name)]) {
-			return true
-		}
-	}
-	return false
+// view is what the functions of the table see of the record that they fill.
+type view struct {
+	*record
+	cloud *Cloud
+	old   *record // nil for a new record
 }
 
-// insert adds a new record. Names that the vendor keeps unique are unique here too, since a doubled one would
-// hide what a crash left behind; other types overwrite, as a Put call of their API does.
-func (c *Cloud) insert(r *record) error {
-	k := kindOf(r.typ)
-	for _, other := range c.records {
-		if other.typ != r.typ || other.account != r.account || (other.region != r.region && !k.global) {
-			continue
-		}
-		taken := other.id == r.id
-		if k.unique != "" && k.unique != "id" {
-			key := resource.PropertyKey(k.unique)
-			taken = text(other.inputs[key]) == text(r.inputs[key])
-		}
-		if taken && k.unique != "" {
-			return fmt.Errorf("%s %q already exists in %s", shortType(r.typ), other.id, place(r.account, r.region))
-		}
+// identify returns the id of a new record.
+func (k kind) identify(v view) string {
+	if k.id == nil {
+		return v.input(k.name)
 	}
-	if old := c.find(r.typ, r.id, r.account, r.region, r.inputs); old != nil {
+	return k.id(v)
+}
+
+// input returns a string input; empty if there is none.
+func (v view) input(name string) string { return text(v.inputs[resource.PropertyKey(name)]) }
+
+// hex returns n random-looking hex digits for a property: always the same ones for a record, but others with each
+// update for a property that moves.
+func (v view) hex(property string, n int) string {
+	k := v.cloud.kinds[v.typ]
+	if _, moves := k.moves[property]; moves {
+		return hexOf(n, v.salt, property, fmt.Sprint(v.revision))
+	}
+	return hexOf(n, v.salt, property)
+}
+
+// digits returns 12 random-looking digits.
+func (v view) digits(property string) string {
+	n, _ := strconv.ParseUint(v.hex(property, 12), 16, 64)
+	return fmt.Sprintf("%012d", n%1e12)
+}
+
+// arn returns an ARN in the record's account and region. IAM and budgets have no region, S3 no account either, and an
+// organization is the management account's.
+func (v view) arn(service, rest string) string {
+	place := v.region + ":" + v.account
+	switch service {
+	case "iam", "budgets":
+		place = ":" + v.account
+	case "organizations":
+		place = ":" + ManagementAccount
+	case "s3":
+		place = ":"
+	}
+	return fmt.Sprintf("arn:%s:%s:%s:%s", v.partition, service, place, rest)
+}
+
+// insert adds a new record, unless the vendor refuses it. Where the vendor's call overwrites, so does this.
+func (c *Cloud) insert(r *record) error {
+	if err := c.refusal(r, nil); err != nil {
+		return err
+	}
+	if old := c.find(r.typ, r.id, r.instance); old != nil {
 		c.remove(old)
 	}
 	c.records = append(c.records, r)
 	return nil
 }
 
-// find returns the record that the id names, or nil. props settles which where the id alone does not.
-func (c *Cloud) find(typ, id, account, region string, props resource.PropertyMap) *record {
-	k := kindOf(typ)
-	within := resource.PropertyKey(k.within)
+// find returns the record with the id, or nil.
+func (c *Cloud) find(typ, id string, in instance) *record {
 	for _, r := range c.records {
-		if r.typ != typ || r.id != id || r.account != account || (r.region != region && !k.global) {
-			continue
+		if r.typ == typ && r.id == id && r.account == in.account && (r.region == in.region || c.kinds[typ].global) {
+			return r
 		}
-		if k.within != "" && props[within].HasValue() && text(props[within]) != text(r.inputs[within]) {
-			continue
-		}
-		return r
 	}
 	return nil
 }
 
+// remove deletes a record, and the files of a branch with it.
 func (c *Cloud) remove(r *record) {
-	c.records = slices.DeleteFunc(c.records, func(other *record) bool { return other == r || goesWith(other, r) })
-	c.removeObject(r)
+	files := map[string][3]resource.PropertyKey{ // repository, branch of a file, branch of a branch
+		"github:index/branch:Branch": {"repository", "branch", "branch"},
+		"gitlab:index/branch:Branch": {"project", "branch", "name"},
+	}
+	keys, isBranch := files[r.typ]
+	c.records = slices.DeleteFunc(c.records, func(other *record) bool {
+		return other == r || isBranch && other.typ != r.typ && other.account == r.account &&
+			text(other.inputs[keys[0]]) == text(r.inputs[keys[0]]) && text(other.inputs[keys[1]]) == text(r.inputs[keys[2]])
+	})
 }
 
 // first returns the first record of a type, or nil.
@@ -160,10 +173,4 @@ func (c *Cloud) first(typ string) *record {
 		}
 	}
 	return nil
-}
-
-// shortType is "aws Bucket" of "aws:s3/bucket:Bucket".
-func shortType(typ string) string {
-	pkg, _, _ := strings.Cut(typ, ":")
-	return pkg + " " + typ[strings.LastIndex(typ, ":")+1:]
 }

@@ -8,27 +8,32 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// Check names what has no name, and gives an aws resource the provider's default tags: like the real one,
-// which writes them into the input tags so that a change of a default tag shows as a change of the resource.
+// defaultsKey is where a bridged provider keeps the names of the inputs that it chose itself.
+const defaultsKey = resource.PropertyKey("__defaults")
+
+// unlisted refuses a type that the table does not have.
+func unlisted(typ string) error {
+	return fmt.Errorf("the simulator does not know the resource type %s: add it to test/simcloud/table.go", typ)
+}
+
+// Check refuses unlisted types and long names, names what has no name, and adds the provider's default tags to the
+// input tags of an aws resource, as the real one does, so that a change of a default tag shows as a change of the
+// resource.
 func (p *provider) Check(ctx context.Context, req *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	old, err := decode(req.GetOlds())
+	old, inputs, err := decode2(req.GetOlds(), req.GetNews())
 	if err != nil {
 		return nil, err
 	}
-	inputs, err := decode(req.GetNews())
-	if err != nil {
-		return nil, err
+	k, known := p.cloud.kinds[req.GetType()]
+	if !known {
+		return nil, unlisted(req.GetType())
 	}
-	k := kindOf(req.GetType())
-	if strings.HasPrefix(req.GetType(), "kubernetes:") && k.name == "" {
-		err = nameObject(req, old, inputs)
-	} else {
-		err = name(k, req, old, inputs)
+	err = name(k, req, old, inputs)
+	if err == nil && k.longest > 0 && len(text(get(inputs, k.name))) > k.longest {
+		err = fmt.Errorf("expected length of %s to be in the range (1 - %d), got %s", k.name, k.longest, text(get(inputs, k.name)))
 	}
 	if err != nil {
 		return &pulumirpc.CheckResponse{Inputs: req.GetNews(), Failures: []*pulumirpc.CheckFailure{{Reason: err.Error()}}}, nil
@@ -44,21 +49,15 @@ func (p *provider) Check(ctx context.Context, req *pulumirpc.CheckRequest) (*pul
 	return &pulumirpc.CheckResponse{Inputs: checked}, err
 }
 
-// Diff compares what the program asked for with what it asks for now.
+// Diff compares the program's inputs with those of the last update.
 func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	old, err := decode(req.GetOldInputs())
+	old, news, err := decode2(req.GetOldInputs(), req.GetNews())
 	if err != nil {
 		return nil, err
 	}
-	news, err := decode(req.GetNews())
-	if err != nil {
-		return nil, err
-	}
-	k := kindOf(req.GetType())
-	keepsName := k.name != "" && news[resource.PropertyKey(k.name)].HasValue() && !autonamed(news, k.name)
-	if strings.HasPrefix(req.GetType(), "kubernetes:") && k.name == "" {
-		keepsName = keepsObjectName(old, news)
-	}
+	k := p.cloud.kinds[req.GetType()]
+	chosen := text(get(news, k.name))
+	keepsName := chosen != "" && chosen == text(get(old, k.name)) && !autonamed(news, k.name)
 	return diffResponse(difference(old, news), strings.Fields(k.replace), keepsName, req.GetIgnoreChanges())
 }
 
@@ -67,16 +66,12 @@ func (p *provider) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	c, in := p.cloud, instanceOf(ctx)
-	r := &record{typ: req.GetType(), urn: req.GetUrn(), account: in.account, region: in.region, inputs: inputs}
-	if req.GetPreview() {
-		c.mu.Lock()
-		c.fill(r, in, nil, true)
-		c.mu.Unlock()
-	} else if err := c.call("create", r, func() error {
-		c.births[r.urn]++
-		r.salt = fmt.Sprint(r.urn, "|", c.births[r.urn])
-		c.fill(r, in, nil, false)
+	c, preview := p.cloud, req.GetPreview()
+	r := &record{typ: req.GetType(), urn: req.GetUrn(), instance: instanceOf(ctx), inputs: inputs}
+	if err := c.call("create", r, preview, func() error {
+		if c.fill(r, nil, preview); preview {
+			return nil
+		}
 		return c.insert(r)
 	}); err != nil {
 		return nil, err
@@ -86,19 +81,9 @@ func (p *provider) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*p
 }
 
 func (p *provider) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	state, err := decode(req.GetProperties())
-	if err != nil {
-		return nil, err
-	}
-	c, in := p.cloud, instanceOf(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r := c.find(req.GetType(), req.GetId(), in.account, in.region, state)
+	r := p.existing(ctx, req.GetUrn(), req.GetId())
 	if r == nil {
-		return &pulumirpc.ReadResponse{}, nil // gone
-	}
-	if k := kindOf(r.typ); k.compute != nil {
-		k.compute(c, r, r)
+		return &pulumirpc.ReadResponse{}, nil // without an id: does not exist
 	}
 	outputs, err := encode(r.outputs)
 	if err != nil {
@@ -109,35 +94,23 @@ func (p *provider) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulum
 }
 
 func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	state, err := decode(req.GetOlds())
-	if err != nil {
-		return nil, err
-	}
 	inputs, err := decode(req.GetNews())
 	if err != nil {
 		return nil, err
 	}
-	c, in := p.cloud, instanceOf(ctx)
-	c.mu.Lock()
-	old := c.find(req.GetType(), req.GetId(), in.account, in.region, state)
-	c.mu.Unlock()
+	old := p.existing(ctx, req.GetUrn(), req.GetId())
 	if old == nil {
-		if !req.GetPreview() {
-			return nil, status.Errorf(codes.NotFound, "updating %s %q in %s: not found", shortType(req.GetType()), req.GetId(), place(in.account, in.region))
+		return nil, fmt.Errorf("updating %s %q in %s: not found", shortType(req.GetType()), req.GetId(), instanceOf(ctx))
+	}
+	c, r, preview := p.cloud, *old, req.GetPreview()
+	r.urn, r.inputs, r.revision = req.GetUrn(), inputs, old.revision+1
+	if err := c.call("update", &r, preview, func() error {
+		if err := c.refusal(&r, old); err != nil && !preview {
+			return err
 		}
-		old = &record{typ: req.GetType(), id: req.GetId(), inputs: inputs, outputs: state}
-	}
-	r := &record{
-		typ: old.typ, id: old.id, urn: req.GetUrn(), account: in.account, region: in.region,
-		inputs: inputs, salt: old.salt, revision: old.revision + 1,
-	}
-	if req.GetPreview() {
-		c.mu.Lock()
-		c.fill(r, in, old, true)
-		c.mu.Unlock()
-	} else if err := c.call("update", r, func() error {
-		c.fill(r, in, old, false)
-		*old = *r
+		if c.fill(&r, old, preview); !preview {
+			*old = r
+		}
 		return nil
 	}); err != nil {
 		return nil, err
@@ -147,33 +120,31 @@ func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*p
 }
 
 func (p *provider) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	state, err := decode(req.GetProperties())
-	if err != nil {
-		return nil, err
-	}
-	c, in := p.cloud, instanceOf(ctx)
-	c.mu.Lock()
-	r := c.find(req.GetType(), req.GetId(), in.account, in.region, state)
-	c.mu.Unlock()
+	r := p.existing(ctx, req.GetUrn(), req.GetId())
 	if r == nil {
 		return &emptypb.Empty{}, nil
 	}
-	return &emptypb.Empty{}, c.call("delete", r, func() error {
-		c.remove(r)
+	return &emptypb.Empty{}, p.cloud.call("delete", r, false, func() error {
+		p.cloud.remove(r)
 		return nil
 	})
 }
 
-// call makes a change, with OnCall before and after it.
-func (c *Cloud) call(op string, r *record, change func() error) error {
-	call := Call{Op: op, Type: r.typ, Name: urnName(r.urn), URN: r.urn, Account: r.account, Region: r.region}
-	observe := func() error {
-		if c.OnCall == nil {
-			return nil
-		}
-		return c.OnCall(call)
+// existing returns the record that a request is about, or nil.
+func (p *provider) existing(ctx context.Context, urn, id string) *record {
+	p.cloud.mu.Lock()
+	defer p.cloud.mu.Unlock()
+	return p.cloud.find(string(resource.URN(urn).Type()), id, instanceOf(ctx))
+}
+
+// call makes a change, with OnCall before and after it unless it is a preview.
+func (c *Cloud) call(op string, r *record, preview bool, change func() error) error {
+	call := Call{Op: op, Type: r.typ, Name: r.logicalName(), URN: r.urn, Account: r.account}
+	observe := c.OnCall
+	if observe == nil || preview {
+		observe = func(Call) error { return nil }
 	}
-	err := observe()
+	err := observe(call)
 	if err == nil {
 		c.mu.Lock()
 		err = change()
@@ -181,66 +152,61 @@ func (c *Cloud) call(op string, r *record, change func() error) error {
 	}
 	if err == nil {
 		call.Done = true
-		err = observe()
+		err = observe(call)
 	}
 	if err != nil {
 		verb := strings.TrimSuffix(op, "e") + "ing"
-		return status.Errorf(codes.Unknown, "%s %s %q in %s: %v", verb, shortType(r.typ), call.Name, place(r.account, r.region), err)
+		return fmt.Errorf("%s %s %q in %s: %w", verb, shortType(r.typ), call.Name, r.instance, err)
 	}
 	return nil
 }
 
-// name gives the resource an auto-name as a bridged provider does: the one it has, or the one that the engine
-// proposes, or the logical name with seven hex digits.
+// String names the place that a provider writes to.
+func (in instance) String() string {
+	if in.region == "" {
+		return in.account
+	}
+	return "account " + in.account + ", " + in.region
+}
+
+// shortType returns "aws Bucket" of "aws:s3/bucket:Bucket".
+func shortType(typ string) string {
+	pkg, _, _ := strings.Cut(typ, ":")
+	return pkg + " " + typ[strings.LastIndex(typ, ":")+1:]
+}
+
+// name gives a resource an auto-name as a bridged provider does: the one it has, or the one that the engine proposes (as
+// the project's pulumi:autonaming says), or the logical name with seven hex digits. Kubernetes objects must have a name.
 func name(k kind, req *pulumirpc.CheckRequest, old, inputs resource.PropertyMap) error {
+	if strings.HasPrefix(req.GetType(), "kubernetes:") {
+		if get(inputs, k.name).IsNull() {
+			return fmt.Errorf("metadata.name: the simulator does not name objects")
+		}
+		return nil
+	}
 	defaults := []resource.PropertyValue{}
-	key := resource.PropertyKey(k.name)
-	if k.name != "" && !inputs[key].HasValue() && !open(inputs[key]).IsComputed() && !inputs[key+"Prefix"].HasValue() {
-		chosen := text(old[key])
+	if key := resource.PropertyKey(k.name); k.name != "" && open(inputs[key]).IsNull() {
+		chosen, logical := text(old[key]), req.GetName()
+		if strings.HasPrefix(req.GetType(), "aws:s3/") {
+			logical = strings.ToLower(logical)
+		}
 		if chosen == "" || !autonamed(old, k.name) {
+			chosen = req.GetAutonaming().GetProposedName()
+		}
+		if chosen == "" {
 			var err error
-			if chosen, err = propose(k, req); err != nil {
+			if chosen, err = resource.NewUniqueName(req.GetRandomSeed(), logical+"-", 7, k.longest, nil); err != nil {
 				return err
 			}
 		}
-		if chosen != "" {
-			inputs[key] = resource.NewProperty(chosen)
-			defaults = append(defaults, resource.NewProperty(k.name))
-		}
+		inputs[key] = resource.NewProperty(chosen)
+		defaults = append(defaults, resource.NewProperty(k.name))
 	}
 	inputs[defaultsKey] = resource.NewProperty(defaults)
 	return nil
 }
 
-func propose(k kind, req *pulumirpc.CheckRequest) (string, error) {
-	name := req.GetName()
-	if strings.HasPrefix(req.GetType(), "aws:s3/") {
-		name = strings.ToLower(name)
-	}
-	var chosen string
-	switch auto := req.GetAutonaming(); {
-	case auto == nil:
-		longest := k.longest
-		if longest == 0 {
-			longest = 255
-		}
-		var err error
-		if chosen, err = resource.NewUniqueName(req.GetRandomSeed(), name+"-", 7, longest, nil); err != nil {
-			return "", err
-		}
-	case auto.GetMode() == pulumirpc.CheckRequest_AutonamingOptions_DISABLE:
-		return "", nil
-	default:
-		chosen = auto.GetProposedName()
-	}
-	if req.GetType() == "aws:kms/alias:Alias" {
-		chosen = "alias/" + chosen
-	}
-	return chosen, nil
-}
-
-// autonamed tells whether the provider chose the property.
+// autonamed reports whether the provider chose the property.
 func autonamed(inputs resource.PropertyMap, property string) bool {
-	list := open(inputs[defaultsKey])
-	return list.IsArray() && slices.ContainsFunc(list.ArrayValue(), func(v resource.PropertyValue) bool { return text(v) == property })
+	return slices.ContainsFunc(elements(inputs[defaultsKey]), func(v resource.PropertyValue) bool { return text(v) == property })
 }

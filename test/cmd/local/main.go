@@ -4,29 +4,24 @@
 //	go run ./cmd/local [-stack dev] [-diff] preview|up|refresh|destroy ...
 //
 // The verbs run in this order against one simulated cloud and one backend, which are deleted afterwards. Without a
-// verb it builds what a verb needs. The file existing/<stack>.yaml, if there is one, lists what exists in the cloud
-// beforehand, for example an organization to adopt (see simcloud.Load).
+// verb it builds what a verb needs. For a stack that adopts an organization, one exists beforehand.
 package main
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"llm-platform/internal/stackfile"
 	"llm-platform/test/engine"
 	"llm-platform/test/simcloud"
 )
-
-//go:embed existing
-var existing embed.FS
 
 func main() {
 	stack := flag.String("stack", "dev", "stack whose Pulumi.<stack>.yaml is used")
@@ -70,13 +65,13 @@ func run(ctx context.Context, project, stack string, diff bool, verbs []string) 
 		return err
 	}
 	cloud := simcloud.New()
-	switch text, err := existing.ReadFile("existing/" + stack + ".yaml"); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	settings, err := stackfile.Tree(project, stack)
+	if err != nil {
 		return err
-	default:
-		if err := cloud.Load(text); err != nil {
-			return fmt.Errorf("existing/%s.yaml: %w", stack, err)
+	}
+	if stackfile.Get(settings, "organization.mode") == "adopt" {
+		if err := cloud.PutOrganization(); err != nil {
+			return err
 		}
 	}
 	stop, err := cloud.Start()

@@ -1,4 +1,4 @@
-# Every build has the flag with which Pulumi's language host builds, so that all share one compile cache.
+# All builds have the flag with which Pulumi's language host builds, so that they share one compile cache.
 export GOFLAGS += -trimpath
 
 STACK ?= dev
@@ -6,35 +6,35 @@ EVERY ?= 1
 
 .PHONY: preview up tools test lint test-failure test-policy test-cluster test-training e2e
 
-# What a `pulumi preview` would show, on the real engine and a simulated cloud.
+# A real `pulumi preview` of a stack against the simulator.
 preview:
-	@go run ./cmd/local -stack $(STACK) preview
+	@cd test && go run ./cmd/local -stack $(STACK) preview
 
-# An up on the simulated cloud, and the proof that nothing is left to change.
+# `pulumi up` against the simulator, and proof that nothing is left to change.
 up:
-	@go run ./cmd/local -stack $(STACK) up preview refresh
+	@cd test && go run ./cmd/local -stack $(STACK) up preview refresh
 
 # The Pulumi CLI, its Go language host and the program, unless they are built.
 tools:
-	@go run ./cmd/local
+	@cd test && go run ./cmd/local
 
-# All tests that need no account, no download but Go modules, and no cluster.
+# All tests that need no account, no cluster and no download but Go modules: the program's, then the harness's and the
+# platform's in the Pulumi engine. A failure of the first does not hide the second.
 test: lint tools
-	go test -timeout 40m ./...
+	@go test -timeout 20m ./...; program=$$?; cd test && go test -timeout 40m ./... && exit $$program
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
-	go vet ./...
-	cd tools/lint && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
-	.build/bin/staticcheck ./...
+	cd test/tools && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	for module in . test; do (cd $$module && go vet ./... && $(CURDIR)/.build/bin/staticcheck ./...) || exit; done
 
-# What `make test` tries at some steps, here at every one: a change refused, the engine killed. Takes an hour;
-# with EVERY=40 ten minutes, for every 40th step.
+# What `make test` tries at some steps, at every step: a change is refused, or the engine is killed. Takes an hour; with
+# EVERY=40, which tries every 40th step, ten minutes.
 test-failure: tools
-	@go test -count=1 -timeout 240m -v -run 'TestCreatesFail|TestDeletesFail|TestKilledAt' ./cmd/local -every $(EVERY) > .build/test-failure.log 2>&1; \
-	  status=$$?; grep -E '^ *\| |_test.go:|^(ok|FAIL)' .build/test-failure.log; exit $$status
+	@cd test && go test -count=1 -timeout 240m -v -run 'TestCreatesFail|TestDeletesFail|TestKilledAt' ./platform -every $(EVERY) > ../.build/test-failure.log 2>&1; \
+	  status=$$?; grep -E '^ *\| |_test.go:|^(ok|FAIL)' ../.build/test-failure.log; exit $$status
 
-# Who may do what, judged by an evaluator that is not ours. Needs Node 20, and downloads three packages the first time.
+# Who is allowed what, by a third-party evaluator of policies. Needs Node 20, and downloads three packages the first time.
 test-policy: test/policy/node_modules/.package-lock.json
 	cd test/policy && npm test
 
@@ -48,9 +48,9 @@ test-cluster:
 
 # The training script on CPUs and a local S3, started as the Job starts it. Installs PyTorch, some 3 GB, the first time.
 test-training:
-	go run ./test/manifests . .build/manifests
+	cd test && go run ./manifests .. $(CURDIR)/.build/manifests
 	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh
 
-# The program with real provider plugins against local stand-ins for the clouds; e2e/README.md says what it needs.
+# The program with real provider plugins against local emulators of the clouds; test/e2e/README.md lists what it needs.
 e2e:
-	cd e2e && go test -count=1 -v -timeout 180m .
+	cd test/e2e && go test -count=1 -v -timeout 180m .

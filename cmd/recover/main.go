@@ -1,9 +1,9 @@
-// Command recover helps after an update whose engine was killed. It reads what `pulumi stack export` prints and
-// writes the file with which `pulumi import` takes up what was being created:
+// Command recover helps after an update whose engine was killed. It reads the output of `pulumi stack export` and
+// writes the file from which `pulumi import` takes over the resources that were being created:
 //
 //	pulumi stack export | go run ./cmd/recover > import.json
 //
-// README.md has the whole sequence.
+// README.md has the whole sequence of commands.
 package main
 
 import (
@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"llm-platform/internal/recovery"
 )
 
 func main() {
@@ -23,23 +21,23 @@ func main() {
 }
 
 func run(export io.Reader, out, notes io.Writer) error {
-	text, err := io.ReadAll(export)
+	pending, err := readPending(export)
 	if err != nil {
 		return err
 	}
-	file, err := recovery.Pending(text)
+	file, err := importFile(pending)
 	if err != nil {
 		return err
 	}
 	if len(file.Resources) == 0 {
-		fmt.Fprintln(notes, "recover: no create is pending; `pulumi refresh` does the rest")
+		fmt.Fprintln(notes, "recover: no create is pending; `pulumi refresh` is enough")
 	}
-	for _, r := range file.Resources {
-		name := ""
-		if r.Called != "" {
-			name = ", called " + r.Called
+	for i, r := range file.Resources {
+		called := ""
+		if name := physicalName(pending[i].Inputs); name != "" {
+			called = ", named " + name
 		}
-		fmt.Fprintf(notes, "recover: %s (%s%s): if it is there, give its id in the file (now %q); if not, strike it\n", r.Name, r.Type, name, r.ID)
+		fmt.Fprintf(notes, "recover: %s (%s%s): if it exists, check its id in the file (%q); if not, remove it from the file\n", r.Name, r.Type, called, r.ID)
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")

@@ -124,7 +124,7 @@ func TestStackFilesHoldOnlyDifferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, stack := range []string{"dev", "prod"} {
-		own, err := stackfile.Own(root, stack)
+		own, err := stackfile.Config(root, stack)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,5 @@
-// Package stackfile reads Pulumi.yaml and the stacks' files as the engine does, so
-// that tests can hand the program what the engine would hand it.
+// Package stackfile reads Pulumi.yaml and the stack files (Pulumi.<stack>.yaml) as the engine does, so that tests can
+// pass the program the configuration that the engine would pass.
 package stackfile
 
 import (
@@ -22,51 +22,50 @@ type Key struct {
 	Value       any // of keys that belong to Pulumi or a provider
 }
 
-// Keys is the project's name and the keys that the Pulumi.yaml in a folder declares,
-// by path, as "storage.encryption".
+// Keys returns the project's name and the keys that the Pulumi.yaml in a folder declares, by path, for example
+// `storage.encryption`.
 func Keys(folder string) (project string, keys map[string]Key, err error) {
 	var file struct {
 		Name   string
 		Config map[string]Key
 	}
-	err = read(filepath.Join(folder, "Pulumi.yaml"), &file)
+	err = Read(filepath.Join(folder, "Pulumi.yaml"), &file)
 	return file.Name, file.Config, err
 }
 
-// Own is what a stack's file says, by top-level key without the project's namespace.
-func Own(folder, stack string) (map[string]any, error) {
+// Config returns the configuration of a stack's file, by top-level key without the project's namespace.
+func Config(folder, stack string) (map[string]any, error) {
 	project, _, err := Keys(folder)
 	if err != nil {
 		return nil, err
 	}
 	var file struct{ Config map[string]any }
-	if err := read(filepath.Join(folder, "Pulumi."+stack+".yaml"), &file); err != nil {
+	if err := Read(filepath.Join(folder, "Pulumi."+stack+".yaml"), &file); err != nil {
 		return nil, err
 	}
-	own := map[string]any{}
+	config := map[string]any{}
 	for key, value := range file.Config {
 		if name, ok := strings.CutPrefix(key, project+":"); ok {
-			own[name] = value
+			config[name] = value
 		}
 	}
-	return own, nil
+	return config, nil
 }
 
-// Tree is a stack's configuration with the defaults of Pulumi.yaml where its file
-// says nothing.
+// Tree returns a stack's configuration with the defaults of Pulumi.yaml for the keys that its file leaves out.
 func Tree(folder, stack string) (map[string]any, error) {
 	_, keys, err := Keys(folder)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := Own(folder, stack)
+	tree, err := Config(folder, stack)
 	if err != nil {
 		return nil, err
 	}
 	return tree, Default(tree, keys)
 }
 
-// Values is what the engine hands the program for a stack: Tree as Text.
+// Values returns what the engine passes to the program for a stack: Tree as Text.
 func Values(folder, stack string) (map[string]string, error) {
 	tree, err := Tree(folder, stack)
 	if err != nil {
@@ -75,7 +74,7 @@ func Values(folder, stack string) (map[string]string, error) {
 	return Text(tree)
 }
 
-// Default puts the defaults of the declared keys where a configuration says nothing.
+// Default adds the defaults of the declared keys that a configuration leaves out.
 func Default(tree map[string]any, keys map[string]Key) error {
 	var paths []string
 	for path, key := range keys {
@@ -104,7 +103,7 @@ func Default(tree map[string]any, keys map[string]Key) error {
 	return nil
 }
 
-// Set puts a value at a path, as "storage.encryption", or with nil removes what is there.
+// Set sets the value at a path, for example `storage.encryption`; nil removes it.
 func Set(tree map[string]any, path string, value any) {
 	parts := strings.Split(path, ".")
 	for _, part := range parts[:len(parts)-1] {
@@ -122,7 +121,7 @@ func Set(tree map[string]any, path string, value any) {
 	}
 }
 
-// Get is the value at a path, as "storage.encryption", of objects within objects; nil where there is none.
+// Get returns the value at a path of nested objects, for example `storage.encryption`; nil if there is none.
 func Get(tree map[string]any, path string) any {
 	var value any = tree
 	for _, step := range strings.Split(path, ".") {
@@ -132,7 +131,7 @@ func Get(tree map[string]any, path string) any {
 	return value
 }
 
-// Text writes top-level values as the engine does.
+// Text formats top-level values as the engine does: objects and lists as JSON.
 func Text(tree map[string]any) (map[string]string, error) {
 	values := map[string]string{}
 	for name, value := range tree {
@@ -150,7 +149,8 @@ func Text(tree map[string]any) (map[string]string, error) {
 	return values, nil
 }
 
-func read(path string, into any) error {
+// Read reads a YAML file.
+func Read(path string, into any) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -159,4 +159,13 @@ func read(path string, into any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// Write writes a YAML file that only the user can read.
+func Write(path string, content any) error {
+	text, err := yaml.Marshal(content)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, text, 0o600)
 }

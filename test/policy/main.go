@@ -1,5 +1,5 @@
-// policy prints the documents that the program makes, as JSON by name, for a team
-// whose accounts are made up. An evaluator that is not ours judges them.
+// Command policy prints the policy documents of the program as JSON by name, for example accounts. A third-party
+// evaluator decides by them (decisions.test.mjs).
 package main
 
 import (

@@ -16,8 +16,8 @@ export const guardrail = 'arn:aws:organizations::111111111111:policy/o-example/s
 
 // documents are those that the program itself makes.
 export const documents = JSON.parse(
-  execFileSync('go', ['run', './test/policy'], {
-    cwd: dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  execFileSync('go', ['run', '.'], {
+    cwd: dirname(fileURLToPath(import.meta.url)),
     maxBuffer: 1 << 24,
   })
 )

@@ -1,0 +1,101 @@
+// Command local runs the program with the Pulumi engine against the simulator: a preview, or a stack's whole life,
+// without an AWS account. `make preview` and `make up` call it; with other verbs, from the folder test:
+//
+//	go run ./cmd/local [-stack dev] [-diff] preview|up|refresh|destroy ...
+//
+// The verbs run in this order against one simulated cloud and one backend, which are deleted afterwards. Without a
+// verb it builds what a verb needs. For a stack that adopts an organization, one exists beforehand.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"llm-platform/internal/stackfile"
+	"llm-platform/test/engine"
+	"llm-platform/test/simcloud"
+)
+
+func main() {
+	stack := flag.String("stack", "dev", "stack whose Pulumi.<stack>.yaml is used")
+	project := flag.String("project", "..", "folder of Pulumi.yaml and the program")
+	diff := flag.Bool("diff", false, "print the properties that change")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: local [flags] %s ...\n", strings.Join(engine.Verbs(), "|"))
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	// A terminal sends Ctrl-C to the CLI too, which ends its run in good order; then this command ends.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	for _, verb := range flag.Args() {
+		if !slices.Contains(engine.Verbs(), verb) {
+			fmt.Fprintf(os.Stderr, "local: unknown verb %q\n", verb)
+			flag.Usage()
+			os.Exit(2)
+		}
+	}
+	var failed *engine.RunError
+	switch err := run(context.Background(), *project, *stack, *diff, flag.Args()); {
+	case errors.As(err, &failed):
+		fmt.Fprintf(os.Stderr, "local: %s failed\n", failed.Verb) // the CLI has printed why
+		os.Exit(1)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "local:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, project, stack string, diff bool, verbs []string) error {
+	project, err := filepath.Abs(project)
+	if err != nil {
+		return err
+	}
+	if err := engine.CheckStack(project, stack); err != nil { // before minutes of building
+		return err
+	}
+	tools, err := engine.Build(ctx, project, os.Stderr)
+	if err != nil || len(verbs) == 0 {
+		return err
+	}
+	cloud := simcloud.New()
+	settings, err := stackfile.Tree(project, stack)
+	if err != nil {
+		return err
+	}
+	if stackfile.Get(settings, "organization.mode") == "adopt" {
+		if err := cloud.PutOrganization(); err != nil {
+			return err
+		}
+	}
+	stop, err := cloud.Start()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	info, err := os.Stdout.Stat()
+	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
+	s, err := engine.Open(ctx, engine.Options{
+		Project: project, Stack: stack, Tools: tools, Env: cloud.Env(), Out: os.Stdout, Color: terminal, Diff: diff,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	for _, note := range s.Notes {
+		fmt.Fprintln(os.Stderr, "note:", note)
+	}
+	for _, verb := range verbs {
+		fmt.Printf("== pulumi %s, stack %s, simulator\n", verb, stack)
+		if _, err := s.Run(ctx, verb); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"llm-platform/test/engine"
+	"llm-platform/test/engine/enginetest"
+)
+
+// edit is a change of settings and exactly what it may cause, "operation type name" each; * stands for a run's hash.
+type edit struct {
+	name string
+	set  map[string]any
+	want []string
+}
+
+// variant is a stack's file with some settings on top, and what must become of it.
+type variant struct {
+	name    string
+	stack   string
+	set     map[string]any
+	secrets map[string]string
+	extra   map[string]string               // more environment
+	prepare func(*testing.T) map[string]any // makes what exists beforehand; more settings
+	read    func(*reader)                   // after the first up
+	edits   []edit
+	after   func(*reader)  // after the last edit
+	keep    map[string]any // settings for the destroy; an up with them comes first
+	gone    func(*reader)  // after the destroy
+}
+
+// table is what was run, for people.
+type table []string
+
+// step runs one and writes its line: what it shows, or that it failed.
+func (rows *table) step(t *testing.T, variant, name string, run func() string) {
+	t.Helper()
+	began, before := time.Now(), t.Failed()
+	shown := "FAILED"
+	defer func() {
+		*rows = append(*rows, fmt.Sprintf("| %-11s | %-24s | %-58s | %4.0f s |", variant, name, shown, time.Since(began).Seconds()))
+	}()
+	if result := run(); before || !t.Failed() {
+		shown = result
+	}
+}
+
+func (rows table) print(w io.Writer) {
+	fmt.Fprintf(w, "\n| %-11s | %-24s | %-58s | %6s |\n|---|---|---|---|\n%s\n", "stack", "step", "shown", "took", strings.Join(rows, "\n"))
+}
+
+// TestLives takes each variant through its life, one after another: the first makes the organization that the
+// others adopt.
+func TestLives(t *testing.T) {
+	var rows table
+	defer func() { rows.print(os.Stdout) }()
+	for _, v := range variants(t) {
+		if !t.Run(v.name, func(t *testing.T) { v.live(t, &rows) }) && v.name == "dev" {
+			break // what follows adopts what dev makes
+		}
+	}
+	if len(rows) < 5 {
+		t.Errorf("only %d steps were run", len(rows))
+	}
+}
+
+func (v variant) live(t *testing.T, rows *table) {
+	defer func() {
+		if failure := recover(); failure != nil { // of must
+			t.Errorf("%v\n%s", failure, debug.Stack())
+		}
+	}()
+	w := open(t, v.name, v.stack, v.extra)
+	set(t, w, v.set)
+	if v.prepare != nil {
+		set(t, w, v.prepare(t))
+	}
+	for path, value := range v.secrets {
+		if err := w.SetSecret(t.Context(), path, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(name string, run func() string) { t.Helper(); rows.step(t, v.name, name, run) }
+
+	var last engine.Result
+	step("up, in one go", func() string {
+		last = enginetest.Run(t, w, "up")
+		return fmt.Sprintf("%d created", count(t, last, "create", "import"))
+	})
+	step("preview without a change", func() string {
+		enginetest.Expect(t, "preview after the up", enginetest.Run(t, w, "preview"))
+		return "nothing to change"
+	})
+	step("refresh", func() string {
+		refresh := enginetest.Run(t, w, "refresh")
+		enginetest.Expect(t, "refresh", refresh)
+		return fmt.Sprintf("%d resources, no drift", len(refresh.Steps))
+	})
+	step("read back past Pulumi", func() string {
+		v.read(newReader(t, last.Outputs))
+		return "as configured"
+	})
+	for _, e := range v.edits {
+		step(e.name, func() string {
+			set(t, w, e.set)
+			preview := enginetest.Run(t, w, "preview")
+			last = enginetest.Run(t, w, "up")
+			enginetest.Expect(t, "preview: "+e.name, preview, e.want...)
+			enginetest.Expect(t, e.name, last, e.want...)
+			return tally(last)
+		})
+	}
+	if v.after != nil {
+		step("read back past Pulumi", func() string {
+			v.after(newReader(t, last.Outputs))
+			return "as configured"
+		})
+	}
+	if v.keep != nil {
+		step("destroy what is protected", func() string {
+			if _, message := enginetest.Fail(t, w, "destroy"); !strings.Contains(message, "protected") {
+				t.Errorf("destroy of what is protected: %s", message)
+			}
+			return "refused whole"
+		})
+		step("protection lifted", func() string {
+			set(t, w, v.keep)
+			last = enginetest.Run(t, w, "up")
+			enginetest.Expect(t, "protection lifted", last)
+			return "no resource changed"
+		})
+	}
+	step("destroy", func() string {
+		destroy := enginetest.Run(t, w, "destroy")
+		r := newReader(t, last.Outputs)
+		v.gone(r)
+		kinds := map[string]int{}
+		for _, what := range r.left() {
+			kinds[what[:strings.LastIndex(what, " ")]]++
+		}
+		return fmt.Sprintf("%d deleted; left in the account: %s", count(t, destroy, "delete"), counted(kinds))
+	})
+}
+
+func set(t *testing.T, w *engine.Stack, values map[string]any) {
+	t.Helper()
+	for path, value := range values {
+		if err := w.Set("llm-platform:"+path, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// count is how many changes there were, all of these operations.
+func count(t *testing.T, r engine.Result, operations ...string) int {
+	t.Helper()
+	for _, c := range r.Changed() {
+		if !slices.Contains(operations, string(c.Op)) {
+			t.Errorf("%s, where only %v was expected", c, operations)
+		}
+	}
+	return len(r.Changed())
+}
+
+// tally is like "3 create, 1 update".
+func tally(r engine.Result) string {
+	operations := map[string]int{}
+	for _, c := range r.Changed() {
+		operations[string(c.Op)]++
+	}
+	return counted(operations)
+}
+
+func counted(counts map[string]int) string {
+	var parts []string
+	for what, n := range counts {
+		parts = append(parts, fmt.Sprint(n, " ", what))
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,332 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"llm-platform/internal/job"
+	"llm-platform/internal/stackfile"
+	"llm-platform/test/simcloud"
+)
+
+const (
+	image      = "registry.example.com/train@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	otherImage = "registry.example.com/train@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+)
+
+var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-monitoring-agent", "eks-pod-identity-agent", "kube-proxy", "metrics-server", "vpc-cni"}
+
+// variants are the two stacks as they are shipped, and four more for the modes that these do not use. What they
+// put on top of the shipped files is what those ask the user to fill in: where the scripts go, and the image.
+func variants(t *testing.T) []variant {
+	own, name, _ := strings.Cut(repository(), "/")
+	git := map[string]any{"git.repository": own + "/" + name, "training.image": image}
+	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
+	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: 2, taint: "nvidia.com/gpu=true"}
+	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: 2, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
+	three := system
+	three.desired, three.largest = 3, 4
+
+	return []variant{
+		{
+			name: "dev", stack: "dev", set: git,
+			read: func(r *reader) {
+				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
+				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
+				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-dev-")),
+					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
+				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.equal("unit of deployment", r.unitOf("deployment"), "infrastructure")
+				r.network(5)
+				r.cluster([]string{"203.0.113.0/24"}, addons)
+				r.pools(map[string]pool{"system": system, "gpu": g5})
+				r.job(1, image)
+				r.branch("training/dev")
+			},
+			edits: []edit{
+				{"account added", map[string]any{"organization.accounts": map[string]any{
+					"training": map[string]any{"organizationalUnit": "workloads"}, "testing": map[string]any{"organizationalUnit": "workloads"},
+					"deployment": map[string]any{"organizationalUnit": "infrastructure"}, "research": map[string]any{"organizationalUnit": "workloads"},
+				}}, []string{
+					"create aws:organizations/account:Account org-account-research",
+					"create aws:resourcegroups/group:Group org-group-research",
+					"create pulumi:providers:aws org-provider-research",
+					"update aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
+				}},
+				{"pool resized", map[string]any{"cluster.pools.gpu.maxNodes": 4}, []string{"update aws:eks/nodeGroup:NodeGroup pool-gpu"}},
+				{"copy added", map[string]any{"storage.copies": map[string]any{
+					"sample": map[string]any{"source": "sample/corpus.txt"},
+					"again":  map[string]any{"source": "sample/corpus.txt", "destination": "again/corpus.txt"},
+				}}, []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again"}},
+				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
+				{"guardrail edited", map[string]any{"guardrails.instanceTypes": []any{"g6.xlarge"}}, []string{"update aws:organizations/policy:Policy guardrails-accelerators"}},
+				{"branch renamed", map[string]any{"git.branch": "training/dev-2"}, anotherBranch(t, "training/dev", "training/dev-2")},
+			},
+			after: func(r *reader) {
+				g5 := g5
+				g5.largest = 4
+				r.equal("unit of research", r.unitOf("research"), "workloads")
+				r.pools(map[string]pool{"system": system, "gpu": g5})
+				r.equal("the second copy is the sample", r.object(r.output("destinationDataUrl")+"again/corpus.txt") == sample(r.t), true)
+				r.job(1, otherImage)
+				r.branch("training/dev-2")
+				if _, there := r.github("git/ref/heads/training/dev"); there {
+					r.t.Error("the branch's old name is still there")
+				}
+			},
+			gone: func(r *reader) {
+				r.equal("left in the training account", r.left(), []string{})
+				r.equal("unit of training, which stays", r.unitOf("training"), "workloads")
+				r.equal("guardrails", len(r.guardrails("llm-platform-dev-")), 0)
+				r.equal("namespace training is gone", r.kubectl("namespace", "training") == nil, true)
+				if _, there := r.github("git/ref/heads/training/dev-2"); there {
+					r.t.Error("the branch is still there, though git.keepBranch is false")
+				}
+			},
+		},
+		{
+			name: "prod", stack: "prod", set: git,
+			read: func(r *reader) {
+				r.equal("buckets", r.buckets("llm-platform-prod-"), 5)
+				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-prod-")),
+					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
+				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.network(7)
+				r.cluster(nil, addons)
+				r.pools(map[string]pool{"system": three, "gpu": p5})
+				r.job(2, image)
+				r.branch("training/prod")
+			},
+			edits: []edit{
+				{"pool added", map[string]any{"cluster.pools.small": map[string]any{"instanceType": "g6.12xlarge", "capacity": "spot"}}, []string{
+					"create aws:ec2/launchTemplate:LaunchTemplate pool-small-template",
+					"create aws:ec2/placementGroup:PlacementGroup pool-small-placement",
+					"create aws:eks/nodeGroup:NodeGroup pool-small",
+					"update aws:organizations/policy:Policy guardrails-accelerators",
+				}},
+				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
+				{"guardrail edited", map[string]any{"guardrails.regions": []any{"eu-west-1"}}, []string{"update aws:organizations/policy:Policy guardrails-regions"}},
+			},
+			after: func(r *reader) { r.job(2, otherImage) },
+			keep:  map[string]any{"protect": false},
+			gone: func(r *reader) {
+				for _, what := range r.left() {
+					if !strings.HasPrefix(what, "bucket llm-platform-prod-storage-") {
+						r.t.Errorf("left in the training account: %s", what)
+					}
+				}
+				r.equal("buckets kept", r.buckets("llm-platform-prod-"), 5)
+				r.equal("unit of training, which stays", r.unitOf("training"), "workloads")
+				r.equal("guardrails", len(r.guardrails("llm-platform-prod-")), 0)
+				if _, there := r.github("git/ref/heads/training/prod"); !there {
+					r.t.Error("the branch is gone, though git.keepBranch is true")
+				}
+			},
+		},
+		{
+			// Back after a destroy: the accounts by their ids, a branch that is there, a cluster of one's own.
+			name: "adopted", stack: "dev", set: with(git, ownCluster(), map[string]any{
+				"organization.mode": "adopt", "git.branch": "ours", "git.adopt": true,
+			}),
+			secrets: kubeconfigSecret(t),
+			prepare: func(t *testing.T) map[string]any {
+				makeBranch(t, "ours")
+				return map[string]any{"organization.accounts": accountsByID(t)}
+			},
+			read: func(r *reader) {
+				r.equal("no VPC", r.output("vpcId"), "")
+				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.job(1, image)
+				r.running()
+				r.branch("ours")
+			},
+			edits: []edit{
+				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
+				{"variable added", map[string]any{"training.environment": map[string]any{"WANDB_MODE": "offline"}}, anotherRun()},
+			},
+			gone: func(r *reader) {
+				r.equal("left in the training account", r.left(), []string{})
+				if _, there := r.github("git/ref/heads/ours"); !there {
+					r.t.Error("the adopted branch is gone")
+				}
+			},
+		},
+		{
+			name: "own account", stack: "dev", set: with(git, ownCluster(), map[string]any{
+				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
+				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
+			}),
+			secrets: kubeconfigSecret(t),
+			read: func(r *reader) {
+				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
+				r.equal("no Job", r.output("runName"), "")
+				r.equal("namespace: Pod Security", stackfile.Get(r.kubectl("namespace", "training"), "metadata.labels").(map[string]any)["pod-security.kubernetes.io/enforce"], "restricted")
+			},
+			edits: []edit{
+				{"retention changed", map[string]any{"storage.logDays": 60}, []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}},
+			},
+			gone: func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
+		},
+		{
+			name: "many copies", stack: "dev", set: with(git, ownCluster(), map[string]any{
+				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
+				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
+				"storage.sourceBucket": "company-corpora", "storage.copies": copies(60),
+			}),
+			secrets: kubeconfigSecret(t),
+			prepare: func(t *testing.T) map[string]any {
+				makeSource(t, "company-corpora", 61)
+				return nil
+			},
+			read: func(r *reader) {
+				r.equal("buckets", r.buckets("llm-platform-dev-"), 4)
+				for n := range 60 {
+					r.equal(fmt.Sprint("copy ", n), r.object(r.output("destinationDataUrl")+key(n)), content(n))
+				}
+			},
+			edits: []edit{
+				{"copy added", map[string]any{"storage.copies": copies(61)}, []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
+				{"copy removed", map[string]any{"storage.copies": copies(60)}, []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
+			},
+			gone: func(r *reader) {
+				r.equal("left in the account", r.left(), []string{"bucket company-corpora"})
+				r.equal("the source", r.object("s3://company-corpora/"+key(7)), content(7))
+			},
+		},
+		{
+			// No emulator of GitLab's API is at hand: its provider is the simulated one, and all others are real.
+			name: "gitlab", stack: "dev", set: with(ownCluster(), map[string]any{
+				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
+				"guardrails":   nil, "training.image": image,
+				"git.provider": "gitlab", "git.repository": "company/research/training-scripts",
+			}),
+			secrets: kubeconfigSecret(t),
+			extra:   simulatedGitLab(t),
+			read: func(r *reader) {
+				r.job(1, image)
+				r.running()
+				r.equal("branch", r.output("branchName"), "training/dev")
+			},
+			edits: []edit{{"image changed", map[string]any{"training.image": otherImage}, anotherRun()}},
+			gone:  func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket company-corpora"}) },
+		},
+	}
+}
+
+// anotherRun is what becomes of the run when something that decides it changes.
+func anotherRun() []string {
+	var all []string
+	for _, what := range []string{"kubernetes:batch/v1:Job training-job-train-*", "kubernetes:core/v1:ConfigMap training-scripts-train-*", "kubernetes:core/v1:Service training-service-train-*"} {
+		all = append(all, "create "+what, "delete "+what)
+	}
+	return all
+}
+
+// anotherBranch is what becomes of a branch, and of each file on it, when the scripts go to another. The run stays,
+// and learns the commit by which its scripts are found now.
+func anotherBranch(t *testing.T, before, after string) []string {
+	const branch, file = "github:index/branch:Branch git-branch-", "github:index/repositoryFile:RepositoryFile git-file-"
+	scripts, err := job.ReadScripts(os.DirFS(root + "/scripts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before}
+	for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
+		all = append(all, "create-replacement "+file+script.Path, "replace "+file+script.Path, "delete-replaced "+file+script.Path)
+	}
+	return all
+}
+
+// with puts settings over each other.
+func with(all ...map[string]any) map[string]any {
+	merged := map[string]any{}
+	for _, settings := range all {
+		maps.Copy(merged, settings)
+	}
+	return merged
+}
+
+// ownCluster is the settings of a cluster that exists, beside its kubeconfig. Its nodes carry NVIDIA's label.
+func ownCluster() map[string]any {
+	return map[string]any{"network": nil, "cluster": map[string]any{"pools": map[string]any{"gpu": map[string]any{
+		"instanceType": "g5.xlarge", "labels": map[string]any{"nvidia.com/gpu.present": "true"},
+	}}}}
+}
+
+func kubeconfigSecret(t *testing.T) map[string]string {
+	return map[string]string{"llm-platform:cluster.kubeconfig": string(must(os.ReadFile(os.Getenv("KUBECONFIG"))))}
+}
+
+func sample(t *testing.T) string {
+	return string(must(os.ReadFile(root + "/sample/corpus.txt")))
+}
+
+func caller(t *testing.T) string {
+	cfg := must(managementConfig(t.Context()))
+	return *must(sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})).Account
+}
+
+func key(n int) string     { return fmt.Sprintf("text/part-%03d.jsonl", n) }
+func content(n int) string { return fmt.Sprintf("{\"part\": %d}\n", n) }
+
+func copies(n int) map[string]any {
+	all := map[string]any{}
+	for i := range n {
+		all[fmt.Sprint("c", i)] = map[string]any{"source": key(i)}
+	}
+	return all
+}
+
+// makeSource makes a bucket that no stack made, with n objects.
+func makeSource(t *testing.T, name string, n int) {
+	client := bucketClient(must(managementConfig(t.Context())))
+	must(client.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region},
+	}))
+	for i := range n {
+		must(client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &name, Key: aws.String(key(i)), Body: strings.NewReader(content(i))}))
+	}
+}
+
+// simulatedGitLab starts GitLab's provider alone of the simulated cloud, and is what leads the engine there.
+func simulatedGitLab(t *testing.T) map[string]string {
+	cloud := simcloud.New()
+	stop, err := cloud.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	for _, provider := range strings.Split(cloud.Env()["PULUMI_DEBUG_PROVIDERS"], ",") {
+		if strings.HasPrefix(provider, "gitlab:") {
+			return map[string]string{"PULUMI_DEBUG_PROVIDERS": provider, "GITLAB_TOKEN": "simulated"}
+		}
+	}
+	t.Fatal("the simulated cloud has no GitLab")
+	return nil
+}
+
+// accountsByID are the accounts that the first variant's destroy left, as a user brings them back.
+func accountsByID(t *testing.T) map[string]any {
+	client := organizations.NewFromConfig(must(managementConfig(t.Context())))
+	all := map[string]any{}
+	for _, account := range must(client.ListAccounts(t.Context(), &organizations.ListAccountsInput{})).Accounts {
+		for _, name := range []string{"training", "testing", "deployment"} {
+			if *account.Name == "llm-dev-"+name {
+				all[name] = map[string]any{"id": *account.Id}
+			}
+		}
+	}
+	if len(all) != 3 {
+		t.Fatalf("of the first variant's accounts there are %v", all)
+	}
+	return all
+}

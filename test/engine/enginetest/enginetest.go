@@ -1,0 +1,104 @@
+// Package enginetest opens the platform's stacks in the engine for tests: tools and program are built once per test
+// binary, and every test gets a simulated cloud and a stack of its own.
+package enginetest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"llm-platform/test/engine"
+	"llm-platform/test/simcloud"
+)
+
+// Open starts a cloud and opens a stack of the repository against it. prepare, if any, gets the cloud before it
+// starts. What the CLI prints goes to the test's log.
+func Open(t testing.TB, stack string, prepare ...func(*simcloud.Cloud)) (*simcloud.Cloud, *engine.Stack) {
+	t.Helper()
+	repository, err := Repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools, err := tools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud := simcloud.New()
+	for _, f := range prepare {
+		f(cloud)
+	}
+	stop, err := cloud.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	s, err := engine.Open(context.Background(), engine.Options{
+		Project: repository, Stack: stack, Tools: tools, Env: cloud.Env(), Out: t.Output(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return cloud, s
+}
+
+// Run runs a verb that must succeed and must report at least one step.
+func Run(t testing.TB, s *engine.Stack, verb string) engine.Result {
+	t.Helper()
+	result, err := s.Run(context.Background(), verb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Steps) == 0 {
+		t.Fatalf("%s: the engine reported no step; this test tests nothing", verb)
+	}
+	return result
+}
+
+// Fail runs a verb that must fail, and returns what was reported and the error's message.
+func Fail(t testing.TB, s *engine.Stack, verb string) (engine.Result, string) {
+	t.Helper()
+	result, err := s.Run(context.Background(), verb)
+	if err == nil {
+		t.Fatalf("%s succeeded; it should have failed", verb)
+	}
+	return result, err.Error()
+}
+
+// Expect compares what a run changed with the "operation type name" that it should have, in any order. A * in want
+// stands for any text, for example the hash in a run's name.
+func Expect(t testing.TB, what string, r engine.Result, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	if got := r.Changes(); !slices.EqualFunc(got, want, matches) {
+		t.Errorf("%s changed:\n  %s\nbut should have changed:\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func matches(got, want string) bool {
+	before, after, wildcard := strings.Cut(want, "*")
+	return got == want || wildcard && strings.HasPrefix(got, before) && strings.HasSuffix(got, after)
+}
+
+var tools = sync.OnceValues(func() (engine.Tools, error) {
+	repository, err := Repository()
+	if err != nil {
+		return engine.Tools{}, err
+	}
+	return engine.Build(context.Background(), repository, os.Stderr)
+})
+
+// Repository returns the folder of the root module, whichever module and folder the test is in.
+var Repository = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "llm-platform").Output()
+	return filepath.Clean(strings.TrimSpace(string(out))), err
+})

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3"
+
+	"llm-platform/internal/stackfile"
+)
+
+// Tools are what a run executes.
+type Tools struct {
+	Pulumi  string // the Pulumi CLI, which finds its Go language host
+	Program string // the built program
+	pinned  bool   // the CLI was built from test/tools rather than found on PATH
+}
+
+// Build returns the pulumi on PATH if it is recent enough and has its Go language host, and builds the pinned ones
+// into .build/bin of the repository if not; and it builds the program. It reports on log what it builds, and why.
+func Build(ctx context.Context, repository string, log io.Writer) (Tools, error) {
+	unlock, err := lock(filepath.Join(repository, ".build"))
+	if err != nil {
+		return Tools{}, err
+	}
+	defer unlock()
+	pulumi, reason := onPath(ctx)
+	tools := Tools{Pulumi: pulumi}
+	if reason != "" {
+		tools = Tools{Pulumi: filepath.Join(repository, ".build", "bin", "pulumi"), pinned: true}
+		if err := buildPinned(ctx, repository, reason, log); err != nil {
+			return Tools{}, err
+		}
+	}
+	if tools.Program, err = programPath(repository); err != nil {
+		return Tools{}, err
+	}
+	return tools, goBuild(ctx, repository, ".", tools.Program, log)
+}
+
+// buildPinned builds the CLI and its language host, which the CLI looks for beside itself.
+func buildPinned(ctx context.Context, repository, reason string, log io.Writer) error {
+	for _, tool := range []struct{ module, pkg, binary, version string }{
+		{"test/tools/language-go", "github.com/pulumi/pulumi/sdk/go/pulumi-language-go/v3", "pulumi-language-go", "3.188.0"},
+		{"test/tools", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi", sdk.Version.String()},
+	} {
+		folder, binary := filepath.Join(repository, tool.module), filepath.Join(repository, ".build", "bin", tool.binary)
+		if newer(binary, filepath.Join(folder, "go.mod")) && newer(binary, filepath.Join(folder, "go.sum")) {
+			continue
+		}
+		if reason != "" {
+			fmt.Fprintf(log, "%s: building the release that test/tools pins\n", reason)
+			reason = ""
+		}
+		flags := []string{"-ldflags", "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v" + tool.version}
+		if err := goBuild(ctx, folder, tool.pkg, binary, log, flags...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onPath returns the pulumi on PATH, or the reason not to use it.
+func onPath(ctx context.Context) (pulumi, reason string) {
+	pulumi, err := exec.LookPath("pulumi")
+	if err != nil {
+		return "", "no pulumi on PATH"
+	}
+	cmd := exec.CommandContext(ctx, pulumi, "version")
+	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
+	answer, _ := cmd.Output()
+	if !recentEnough(string(answer), sdk.Version) {
+		return "", fmt.Sprintf("%s is older than v%s (its version is %q)", pulumi, sdk.Version, strings.TrimSpace(string(answer)))
+	}
+	resolved, err := filepath.EvalSymlinks(pulumi)
+	if err != nil {
+		return "", err.Error()
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(resolved), "pulumi-language-go")); err != nil {
+		if _, err := exec.LookPath("pulumi-language-go"); err != nil {
+			return "", pulumi + " has no pulumi-language-go"
+		}
+	}
+	return pulumi, ""
+}
+
+// recentEnough reads the answer of `pulumi version` and reports whether it is the release least or a later one. The CLI
+// must have the SDK's release because it serves that SDK's engine protocol and reads the object types of Pulumi.yaml's
+// configuration schema. A development build of the same release will do.
+func recentEnough(answer string, least semver.Version) bool {
+	v, err := semver.ParseTolerant(strings.TrimSpace(answer))
+	if err != nil {
+		return false
+	}
+	release := semver.Version{Major: v.Major, Minor: v.Minor, Patch: v.Patch}
+	return release.GTE(least) && release.Major == least.Major
+}
+
+// programPath returns where the program of the project in folder is built: the build target of its Pulumi.yaml, which a
+// plain `pulumi up` uses too, or bin/<project name>.
+func programPath(folder string) (string, error) {
+	var project map[string]any
+	if err := stackfile.Read(filepath.Join(folder, "Pulumi.yaml"), &project); err != nil {
+		return "", err
+	}
+	if target, ok := stackfile.Get(project, "runtime.options.buildTarget").(string); ok {
+		return filepath.Join(folder, target), nil
+	}
+	return filepath.Join(folder, "bin", fmt.Sprint(project["name"])), nil
+}
+
+// goBuild builds a package of the module in folder. The linker does not run if nothing changed, and the compiler shares
+// its cache with every build that has the same flags (see goFlags).
+func goBuild(ctx context.Context, folder, pkg, binary string, log io.Writer, flags ...string) error {
+	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", binary}, flags...), pkg)...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "GOFLAGS="+goFlags())
+	name := filepath.Base(binary)
+	began := time.Now()
+	// Only if there is something to wait for: a build that finds nothing to do takes a second or two.
+	announcement := time.AfterFunc(3*time.Second, func() {
+		fmt.Fprintf(log, "building %s; the first time takes minutes\n", name)
+	})
+	out, err := cmd.CombinedOutput()
+	if took := time.Since(began); !announcement.Stop() && err == nil {
+		fmt.Fprintf(log, "built %s in %s\n", name, took.Round(time.Second))
+	}
+	if err != nil {
+		return fmt.Errorf("building %s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// goFlags returns the user's GOFLAGS with -trimpath: the language host that comes with the CLI builds with it, so that
+// both share one compile cache.
+func goFlags() string {
+	flags := os.Getenv("GOFLAGS")
+	for _, flag := range strings.Fields(flags) {
+		if strings.HasPrefix(flag, "-trimpath") {
+			return flags
+		}
+	}
+	return strings.TrimSpace(flags + " -trimpath")
+}
+
+// lock keeps two processes, for example two test binaries, from building the same tools at once.
+func lock(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(filepath.Join(folder, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func newer(path, than string) bool {
+	a, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(than)
+	return err == nil && a.ModTime().After(b.ModTime())
+}

@@ -1,0 +1,137 @@
+package platform
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"llm-platform/internal/settings"
+	"llm-platform/test/engine/enginetest"
+	"llm-platform/test/simcloud"
+)
+
+// secretPaths are the settings that hold secrets, where entries of a map are *.
+func secretPaths(section reflect.Type, prefix string) []string {
+	var paths []string
+	for i := range section.NumField() {
+		field := section.Field(i)
+		at := prefix + strings.ToLower(field.Name[:1]) + field.Name[1:] // a key and its field are one word
+		switch kind := field.Type; {
+		case kind == reflect.TypeFor[settings.SecretText]():
+			paths = append(paths, at)
+		case kind.Kind() == reflect.Map && kind.Elem() == reflect.TypeFor[settings.SecretText]():
+			paths = append(paths, at+".*")
+		case kind.Kind() == reflect.Struct:
+			paths = append(paths, secretPaths(kind, at+".")...)
+		}
+	}
+	return paths
+}
+
+// Marked secrets stand wherever the configuration takes one. After an up, an edit, a refresh and a failure none is
+// found in clear in the state, the outputs, what was printed or told, and what the cloud was given, but where it is
+// meant to be.
+func TestSecretsStaySecret(t *testing.T) {
+	planted := map[string]string{
+		"cluster.kubeconfig": `{apiVersion: v1, kind: Config, current-context: a, clusters: [{name: a, cluster: {server: "https://theirs.test"}}], ` +
+			`contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {token: PLANTED-kubeconfig}}]}`,
+		"git.token":                  "PLANTED-git",
+		"training.secrets.HF_TOKEN":  "PLANTED-hugging-face",
+		"training.secrets.WANDB_KEY": `PLANTED "quoted" & <odd>` + "\nPLANTED-second-line",
+	}
+	var known []string
+	for path := range planted {
+		if strings.HasPrefix(path, "training.secrets.") {
+			path = "training.secrets.*"
+		}
+		known = append(known, path)
+	}
+	slices.Sort(known)
+	if all, known := secretPaths(reflect.TypeFor[settings.Settings](), ""), slices.Compact(known); !slices.Equal(slices.Sorted(slices.Values(all)), known) {
+		t.Fatalf("secrets are configured at %v; this test plants them at %v", all, known)
+	}
+
+	var lock sync.Mutex
+	refuse := false
+	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+		c.OnCall = func(call simcloud.Call) error {
+			lock.Lock()
+			defer lock.Unlock()
+			if refuse && strings.HasPrefix(call.Type, "kubernetes:") {
+				return fmt.Errorf("Secret is invalid: refused")
+			}
+			return nil
+		}
+	})
+	var printed bytes.Buffer
+	w.Tee(&printed)
+	set(t, w, "network", nil)
+	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
+	plant := func() {
+		t.Helper()
+		for path, value := range planted {
+			secret(t, w, path, value)
+		}
+	}
+	plant()
+	told := []any{enginetest.Run(t, w, "preview"), enginetest.Run(t, w, "up")}
+	planted["training.secrets.HF_TOKEN"] = "PLANTED-hugging-face-renewed"
+	plant()
+	refuse = true
+	failed, message := enginetest.Fail(t, w, "up")
+	lock.Lock()
+	refuse = false
+	lock.Unlock()
+	told = append(told, failed, message, enginetest.Run(t, w, "up"), enginetest.Run(t, w, "refresh"))
+	set(t, w, "region", "nowhere") // a faulty configuration, with the secrets beside it
+	_, message = enginetest.Fail(t, w, "preview")
+	told = append(told, message)
+
+	look := func(where string, text []byte) {
+		t.Helper()
+		if len(text) < 100 {
+			t.Errorf("%s: only %d bytes: this test tests nothing", where, len(text))
+		}
+		if at := bytes.Index(text, []byte("PLANTED")); at >= 0 {
+			t.Errorf("%s shows a secret: …%s…", where, text[max(0, at-200):min(len(text), at+60)])
+		}
+	}
+	state, err := w.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	look("state", state)
+	look("what was printed", printed.Bytes())
+	events, err := json.Marshal(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look("what the engine told", events)
+
+	arrived, job := map[string]bool{}, false
+	for _, r := range cloud.Resources() {
+		job = job || r.Type == "kubernetes:batch/v1:Job"
+		text, err := json.Marshal([]any{r.Inputs, r.Outputs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Type == "kubernetes:core/v1:Secret" {
+			for _, path := range []string{"HF_TOKEN", "WANDB_KEY"} {
+				data, _ := r.Inputs["stringData"].(map[string]any)
+				arrived[path] = data[path] == planted["training.secrets."+path]
+			}
+			continue
+		}
+		if bytes.Contains(text, []byte("PLANTED")) {
+			t.Errorf("%s %s was given a secret in clear: %s", r.Type, r.Name, text)
+		}
+	}
+	if !arrived["HF_TOKEN"] || !arrived["WANDB_KEY"] || !job {
+		t.Errorf("secrets that arrived: %v; a Job: %v; this test tests nothing", arrived, job)
+	}
+}

@@ -1,0 +1,167 @@
+package simcloud
+
+import (
+	"cmp"
+	"context"
+	"crypto/md5"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+// Invoke answers the look-ups of the program. Its errors have the words of the real providers.
+func (p *provider) Invoke(ctx context.Context, req *pulumirpc.InvokeRequest) (*pulumirpc.InvokeResponse, error) {
+	args, err := decode(req.GetArgs())
+	if err != nil {
+		return nil, err
+	}
+	c, in := p.cloud, instanceOf(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found values
+	switch req.GetTok() {
+	case "aws:index/getCallerIdentity:getCallerIdentity":
+		found = values{"id": in.account, "accountId": in.account}
+	case "aws:organizations/getOrganization:getOrganization":
+		found, err = c.getOrganization()
+	case "github:index/getRepository:getRepository":
+		name, fullName := text(args["name"]), in.account+"/"+text(args["name"]) // every repository exists
+		found = values{"id": name, "name": name, "fullName": fullName, "defaultBranch": c.defaultBranch(fullName), "htmlUrl": "https://github.com/" + fullName}
+	case "github:index/getBranch:getBranch":
+		found, err = c.getBranch(in, text(args["repository"]), text(args["branch"]))
+	default:
+		err = fmt.Errorf("the simulator does not know this function: add it to test/simcloud/lookups.go")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("invoking %s: %w", req.GetTok(), err)
+	}
+	result, err := encode(resource.NewPropertyMapFromMap(found))
+	return &pulumirpc.InvokeResponse{Return: result}, err
+}
+
+const callerARN = "arn:aws:iam::" + ManagementAccount + ":user/simulated"
+
+func (c *Cloud) getOrganization() (values, error) {
+	r := c.first(organizationType)
+	if r == nil {
+		return nil, fmt.Errorf("reading Organizations Organization: operation error Organizations: DescribeOrganization, " +
+			"AWSOrganizationsNotInUseException: Your account is not a member of an organization")
+	}
+	organization := plainMap(r.outputs)
+	accounts := []any{values{"id": ManagementAccount, "name": "management", "arn": fmt.Sprintf("arn:aws:organizations::%[1]s:account/%[2]s/%[1]s", ManagementAccount, r.id)}}
+	for _, account := range c.records {
+		if account.typ == accountType {
+			accounts = append(accounts, values{"id": account.id, "name": text(account.inputs["name"]), "arn": text(account.outputs["arn"])})
+		}
+	}
+	organization["accounts"], organization["nonMasterAccounts"] = accounts, accounts[1:]
+	return organization, nil
+}
+
+// organizationID returns the id of the organization that exists.
+func (c *Cloud) organizationID() string {
+	if r := c.first(organizationType); r != nil {
+		return r.id
+	}
+	return "o-0000000000"
+}
+
+func rootID(organization *record) string { return "r-" + hexOf(4, organization.id) }
+
+// policyTypes returns the policy types of an organization's root.
+func policyTypes(organization resource.PropertyMap) []any {
+	types := []any{}
+	for _, v := range elements(organization["enabledPolicyTypes"]) {
+		types = append(types, values{"type": text(v), "status": "ENABLED"})
+	}
+	return types
+}
+
+func (c *Cloud) defaultBranch(repository string) string {
+	return cmp.Or(c.branches[repository], "main")
+}
+
+// getBranch knows the default branch of every repository and the branches that exist.
+func (c *Cloud) getBranch(in instance, repository, branch string) (values, error) {
+	sha := ""
+	if branch == c.defaultBranch(in.account+"/"+repository) {
+		sha = hexOf(40, in.account, repository, branch)
+	}
+	if r := c.find("github:index/branch:Branch", repository+":"+branch, in); r != nil {
+		sha = text(r.outputs["sha"])
+	}
+	if sha == "" {
+		return nil, fmt.Errorf("error reading GitHub branch reference %s/%s (%s): 404 Not Found", in.account, repository, branch)
+	}
+	return values{"id": repository + ":" + branch, "repository": repository, "branch": branch, "ref": "refs/heads/" + branch, "sha": sha}, nil
+}
+
+func md5Hex(content []byte) string { return fmt.Sprintf("%x", md5.Sum(content)) }
+
+// content returns the content of an object that the program writes; of a file, its hash, since the engine leaves the
+// content out of refreshes.
+func content(inputs resource.PropertyMap) []byte {
+	if source := open(inputs["source"]); source.IsAsset() {
+		return []byte(source.AssetValue().Hash)
+	}
+	return []byte(text(inputs["content"]))
+}
+
+// object returns the object at BUCKET/KEY, as the program or PutObject wrote it.
+func (c *Cloud) object(path string) (object, bool) {
+	for _, r := range c.records {
+		if (r.typ == objectType || r.typ == copyType) && r.id == path {
+			return object{etag: text(r.outputs["etag"]), size: int64(len(content(r.inputs)))}, true
+		}
+	}
+	o, ok := c.objects[path]
+	return o, ok
+}
+
+// serveAPI answers the calls that the program makes with the AWS SDK, at AWS_ENDPOINT_URL: STS AssumeRole and
+// GetCallerIdentity, and S3 HeadObject.
+func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Method == http.MethodHead {
+		found, ok := c.object(strings.TrimPrefix(r.URL.Path, "/"))
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.Header().Set("ETag", `"`+found.etag+`"`)
+		w.Header().Set("Content-Length", strconv.FormatInt(found.size, 10))
+		return
+	}
+	refuse := func(status int, code, message string) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message)
+	}
+	_ = r.ParseForm()
+	w.Header().Set("Content-Type", "text/xml")
+	switch role := r.Form.Get("RoleArn"); r.Form.Get("Action") {
+	case "AssumeRole":
+		if !c.assumable(role) {
+			refuse(http.StatusForbidden, "AccessDenied", "User: "+callerARN+" is not authorized to perform: sts:AssumeRole on resource: "+role)
+			return
+		}
+		fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><AssumedRoleId>AROASIMULATED:s</AssumedRoleId><Arn>%s/s</Arn></AssumedRoleUser>`+
+			`<Credentials><AccessKeyId>ASIASIMULATED</AccessKeyId><SecretAccessKey>simulated</SecretAccessKey><SessionToken>simulated</SessionToken>`+
+			`<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, role)
+	case "GetCallerIdentity":
+		fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><UserId>AIDASIMULATED</UserId><Account>%s</Account>`+
+			`</GetCallerIdentityResult></GetCallerIdentityResponse>`, callerARN, ManagementAccount)
+	default:
+		refuse(http.StatusBadRequest, "InvalidAction", "the simulator answers AssumeRole, GetCallerIdentity and HeadObject only")
+	}
+}
+
+// assumable counts a call for the role and reports whether it is granted.
+func (c *Cloud) assumable(role string) bool {
+	c.denied[role]++
+	return c.denied[role] > c.denyRoles
+}

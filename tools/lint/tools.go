@@ -1,6 +1,0 @@
-//go:build tools
-
-// Package tools pins the linter.
-package tools
-
-import _ "honnef.co/go/tools/cmd/staticcheck"

@@ -88,7 +88,7 @@ func TestAdoption(t *testing.T) {
 		t.Errorf("unit's parent is %v, not the root that was found", unit.inputs["parentId"])
 	}
 	for want, answer := range map[string]func(string) (resource.PropertyMap, error){
-		"service control policies are disabled":           organization("TAG_POLICY", "111111111111"),
+		"service control policies are disabled":      organization("TAG_POLICY", "111111111111"),
 		"credentials belong to account 333333333333": organization("SERVICE_CONTROL_POLICY", "333333333333"),
 	} {
 		g, err := run(t, "prod", nil, answer)

@@ -124,7 +124,7 @@ func open(t *testing.T, name, stack string, extra map[string]string) *engine.Sta
 		env[name] = value
 	}
 	s, err := engine.Open(ctx, engine.Options{
-		Project: folder, Stack: stack, Tools: tools, Env: env, Plugins: pluginFolder(), Out: log,
+		Project: folder, Stack: stack, Tools: tools, Env: env, Plugins: pluginFolder(), Save: true, Out: log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ type Options struct {
 	Tools   Tools             // see Build
 	Env     map[string]string // added to the environment of the engine and the program
 	Plugins string            // folder of downloaded provider plugins; empty: none but those that Env names
+	Save    bool              // save the state after each step, not only after each run: for an engine that may be killed
 	Out     io.Writer         // receives what the CLI prints; nil discards it
 	Color   bool              // print colors
 	Diff    bool              // print the properties that change
@@ -162,6 +163,9 @@ func (s *Stack) environment(ctx context.Context) ([]string, error) {
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 		"PULUMI_DEBUG_COMMANDS=true", // allows --event-log
 		"GOFLAGS=" + goFlags(),
+	}
+	if !s.options.Save {
+		env = append(env, "PULUMI_SKIP_CHECKPOINTS=true") // more than half the time of a first update
 	}
 	if s.options.Tools.pinned {
 		// Not a language host that happens to be on PATH, but the one that was built with this CLI.

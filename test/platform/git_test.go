@@ -11,12 +11,12 @@ import (
 
 // hosts names, for each Git host, the types of a branch and of its files, and describes an existing branch.
 var hosts = []struct {
-	mode, branch, file, refusal string
+	mode, branch, file, refusal string // refusal: in the error for a branch of somebody else
 	existing                    func(name string) simcloud.Resource
 }{
 	{
 		mode: "github", branch: "github:index/branch:Branch", file: "github:index/repositoryFile:RepositoryFile",
-		refusal: "llm/training-scripts has a branch training/theirs already, which this stack has not made: choose another name, or set git.adopt to true",
+		refusal: "git.adopt",
 		existing: func(name string) simcloud.Resource {
 			return simcloud.Resource{Type: "github:index/branch:Branch", Account: "llm", Inputs: map[string]any{"repository": "training-scripts", "branch": name}}
 		},
@@ -30,13 +30,14 @@ var hosts = []struct {
 	},
 }
 
-// A branch that the stack makes comes with its files and goes as told; one that somebody
-// else made is refused, or used and left; the default branch is never written to.
+// A branch that the stack creates has its files, and is deleted or retained as configured; a branch of somebody else is
+// refused, or adopted and retained; the default branch is never written to.
 func TestLifeOfBranch(t *testing.T) {
+	t.Parallel()
 	for _, host := range hosts {
 		t.Run(host.mode, func(t *testing.T) {
 			t.Parallel()
-			cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+			cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 				c.SetDefaultBranch("llm/training-scripts", "trunk")
 				for _, branch := range []string{"training/theirs", "trunk"} {
 					if err := c.Put(host.existing(branch)); err != nil {
@@ -44,16 +45,16 @@ func TestLifeOfBranch(t *testing.T) {
 					}
 				}
 			})
-			alone(t, w)
-			set(t, w, "git.provider", host.mode)
-			set(t, w, "training.enabled", false)
+			alone(t, s)
+			set(t, s, "git.provider", host.mode)
+			set(t, s, "training.enabled", false)
 
-			// on is the files on a branch, and whether there is such a branch.
-			on := func(name string) (files []string, there bool) {
+			// on returns the files on a branch, and whether the branch exists.
+			on := func(name string) (files []string, exists bool) {
 				for _, r := range cloud.Resources() {
 					switch {
 					case r.Type == host.branch && strings.HasSuffix(r.ID, ":"+name):
-						there = true
+						exists = true
 					case r.Type == host.file && r.Inputs["branch"] == name:
 						path, _ := r.Inputs["file"].(string)
 						if path == "" {
@@ -62,45 +63,45 @@ func TestLifeOfBranch(t *testing.T) {
 						files = append(files, path)
 					}
 				}
-				return files, there
+				return files, exists
 			}
 			holds := func(when, name string, want bool) {
 				t.Helper()
-				files, there := on(name)
-				if there != want || want != slices.Contains(files, "scripts/train.py") || want != slices.Contains(files, "scripts/SHA256SUMS") {
-					t.Errorf("%s: branch %s there %v with %v, want all or nothing: %v", when, name, there, files, want)
+				files, exists := on(name)
+				if exists != want || want != slices.Contains(files, "scripts/train.py") || want != slices.Contains(files, "scripts/SHA256SUMS") {
+					t.Errorf("%s: branch %s exists: %v, with files %v; want both or neither: %v", when, name, exists, files, want)
 				}
 			}
 			untouched := func(when, name string) {
 				t.Helper()
-				if files, there := on(name); !there || len(files) > 0 {
-					t.Errorf("%s: branch %s there %v, want it untouched; it has %v", when, name, there, files)
+				if files, exists := on(name); !exists || len(files) > 0 {
+					t.Errorf("%s: branch %s exists: %v, with files %v; want it untouched", when, name, exists, files)
 				}
 			}
 
-			// Somebody else's, without a word of adoption.
-			set(t, w, "git.branch", "training/theirs")
-			if host.mode == "github" { // GitLab says so when asked to make it
-				enginetest.Fail(t, w, "preview")
+			// A branch of somebody else, without git.adopt.
+			set(t, s, "git.branch", "training/theirs")
+			if host.mode == "github" { // GitLab refuses only the create
+				enginetest.Fail(t, s, "preview")
 			}
-			if _, message := enginetest.Fail(t, w, "up"); !strings.Contains(message, host.refusal) {
+			if _, message := enginetest.Fail(t, s, "up"); !strings.Contains(message, host.refusal) {
 				t.Errorf("up into a branch of others: %s", message)
 			}
 			untouched("a refused up", "training/theirs")
 
-			// One's own, and one by another name in its place.
-			set(t, w, "git.branch", "training/{stack}")
-			up := enginetest.Run(t, w, "up")
+			// The stack's own branch, and its rename.
+			set(t, s, "git.branch", "training/{stack}")
+			up := enginetest.Run(t, s, "up")
 			if up.Outputs["branchName"] != "training/dev" || up.Outputs["scriptCommit"] == "" || !strings.HasPrefix(up.Outputs["branchUrl"].(string), "https://") {
 				t.Errorf("outputs are %v, %v, %v", up.Outputs["branchName"], up.Outputs["branchUrl"], up.Outputs["scriptCommit"])
 			}
 			holds("up", "training/dev", true)
-			enginetest.Expect(t, "a second up", enginetest.Run(t, w, "up"))
-			enginetest.Expect(t, "refresh", enginetest.Run(t, w, "refresh"))
-			set(t, w, "git.source", "release") // where it began is history
-			enginetest.Expect(t, "another source", enginetest.Run(t, w, "up"))
-			set(t, w, "git.branch", "training/second")
-			renamed := enginetest.Run(t, w, "up")
+			enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
+			enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
+			set(t, s, "git.source", "release") // only counts when the branch is created
+			enginetest.Expect(t, "another source", enginetest.Run(t, s, "up"))
+			set(t, s, "git.branch", "training/second")
+			renamed := enginetest.Run(t, s, "up")
 			if got := renamed.Outputs["branchName"]; got != "training/second" {
 				t.Errorf("rename: branchName is %v", got)
 			}
@@ -111,40 +112,40 @@ func TestLifeOfBranch(t *testing.T) {
 			}
 			holds("rename", "training/dev", false)
 			holds("rename", "training/second", true)
-			set(t, w, "git.keepBranch", true)
-			enginetest.Run(t, w, "up")
-			set(t, w, "git.branch", "training/third")
-			enginetest.Run(t, w, "up")
+			set(t, s, "git.keepBranch", true)
+			enginetest.Run(t, s, "up")
+			set(t, s, "git.branch", "training/third")
+			enginetest.Run(t, s, "up")
 			holds("rename that keeps", "training/second", true)
 			holds("rename that keeps", "training/third", true)
-			enginetest.Run(t, w, "destroy")
+			enginetest.Run(t, s, "destroy")
 			holds("destroy that keeps", "training/third", true)
 
-			// What was kept is anybody's by then: refused, adopted when told, and left for good.
-			enginetest.Fail(t, w, "up")
-			set(t, w, "git.adopt", true)
-			set(t, w, "git.keepBranch", false)
-			if adopted := enginetest.Run(t, w, "up").Changes(); !slices.Contains(adopted, "import "+host.branch+" git-branch-training/third") {
+			// A retained branch is no longer the stack's: refused, adopted with git.adopt, and then never deleted.
+			enginetest.Fail(t, s, "up")
+			set(t, s, "git.adopt", true)
+			set(t, s, "git.keepBranch", false)
+			if adopted := enginetest.Run(t, s, "up").Changes(); !slices.Contains(adopted, "import "+host.branch+" git-branch-training/third") {
 				t.Errorf("adoption: %v", adopted)
 			}
-			enginetest.Expect(t, "a second up with an adopted branch", enginetest.Run(t, w, "up"))
-			set(t, w, "git.adopt", false)
-			set(t, w, "git.branch", "training/{stack}")
-			enginetest.Run(t, w, "up")
-			holds("a branch of one's own again", "training/third", true)
-			holds("a branch of one's own again", "training/dev", true)
-			enginetest.Run(t, w, "destroy")
+			enginetest.Expect(t, "a second up with an adopted branch", enginetest.Run(t, s, "up"))
+			set(t, s, "git.adopt", false)
+			set(t, s, "git.branch", "training/{stack}")
+			enginetest.Run(t, s, "up")
+			holds("back to the stack's own branch", "training/third", true)
+			holds("back to the stack's own branch", "training/dev", true)
+			enginetest.Run(t, s, "destroy")
 			holds("destroy", "training/dev", false)
 
-			// The default branch, and one that is not there.
-			set(t, w, "git.adopt", true)
-			set(t, w, "git.branch", "trunk")
-			if _, message := enginetest.Fail(t, w, "preview"); !strings.Contains(message, "trunk is the default branch of llm/training-scripts") {
+			// The default branch, and a branch that does not exist.
+			set(t, s, "git.adopt", true)
+			set(t, s, "git.branch", "trunk")
+			if _, message := enginetest.Fail(t, s, "preview"); !strings.Contains(message, "default branch") {
 				t.Errorf("preview of the default branch: %s", message)
 			}
-			set(t, w, "git.branch", "training/none")
-			if _, message := enginetest.Fail(t, w, "preview"); !strings.Contains(message, "does not exist") {
-				t.Errorf("adoption of nothing: %s", message)
+			set(t, s, "git.branch", "training/none")
+			if _, message := enginetest.Fail(t, s, "preview"); !strings.Contains(message, "does not exist") {
+				t.Errorf("adoption of a branch that does not exist: %s", message)
 			}
 			untouched("all of it", "training/theirs")
 			untouched("all of it", "trunk")

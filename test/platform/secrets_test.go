@@ -15,7 +15,7 @@ import (
 	"llm-platform/test/simcloud"
 )
 
-// secretPaths are the settings that hold secrets, where entries of a map are *.
+// secretPaths returns the settings that are secrets; the entries of a map as *.
 func secretPaths(section reflect.Type, prefix string) []string {
 	var paths []string
 	for i := range section.NumField() {
@@ -33,12 +33,12 @@ func secretPaths(section reflect.Type, prefix string) []string {
 	return paths
 }
 
-// Marked secrets stand wherever the configuration takes one. After an up, an edit, a refresh and a failure none is
-// found in clear in the state, the outputs, what was printed or told, and what the cloud was given, but where it is
-// meant to be.
+// Marked secrets are set wherever the configuration takes one. After an up, an edit, a refresh and a failure none is in
+// the clear in the state, the outputs, what was printed or reported, and the cloud, except where it belongs.
 func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	planted := map[string]string{
-		"cluster.kubeconfig": `{apiVersion: v1, kind: Config, current-context: a, clusters: [{name: a, cluster: {server: "https://theirs.test"}}], ` +
+		"cluster.kubeconfig": `{apiVersion: v1, kind: Config, current-context: a, clusters: [{name: a, cluster: {server: "https://existing.example.com"}}], ` +
 			`contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {token: PLANTED-kubeconfig}}]}`,
 		"git.token":                  "PLANTED-git",
 		"training.secrets.HF_TOKEN":  "PLANTED-hugging-face",
@@ -58,7 +58,7 @@ func TestSecretsStaySecret(t *testing.T) {
 
 	var lock sync.Mutex
 	refuse := false
-	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 		c.OnCall = func(call simcloud.Call) error {
 			lock.Lock()
 			defer lock.Unlock()
@@ -69,28 +69,28 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 	})
 	var printed bytes.Buffer
-	w.Tee(&printed)
-	set(t, w, "network", nil)
-	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
+	s.Tee(&printed)
+	set(t, s, "network", nil)
+	set(t, s, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
 	plant := func() {
 		t.Helper()
 		for path, value := range planted {
-			secret(t, w, path, value)
+			secret(t, s, path, value)
 		}
 	}
 	plant()
-	told := []any{enginetest.Run(t, w, "preview"), enginetest.Run(t, w, "up")}
+	reported := []any{enginetest.Run(t, s, "preview"), enginetest.Run(t, s, "up")}
 	planted["training.secrets.HF_TOKEN"] = "PLANTED-hugging-face-renewed"
 	plant()
 	refuse = true
-	failed, message := enginetest.Fail(t, w, "up")
+	failed, message := enginetest.Fail(t, s, "up")
 	lock.Lock()
 	refuse = false
 	lock.Unlock()
-	told = append(told, failed, message, enginetest.Run(t, w, "up"), enginetest.Run(t, w, "refresh"))
-	set(t, w, "region", "nowhere") // a faulty configuration, with the secrets beside it
-	_, message = enginetest.Fail(t, w, "preview")
-	told = append(told, message)
+	reported = append(reported, failed, message, enginetest.Run(t, s, "up"), enginetest.Run(t, s, "refresh"))
+	set(t, s, "region", "nowhere") // a faulty configuration, with the secrets beside it
+	_, message = enginetest.Fail(t, s, "preview")
+	reported = append(reported, message)
 
 	look := func(where string, text []byte) {
 		t.Helper()
@@ -101,17 +101,17 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Errorf("%s shows a secret: …%s…", where, text[max(0, at-200):min(len(text), at+60)])
 		}
 	}
-	state, err := w.State()
+	state, err := s.State()
 	if err != nil {
 		t.Fatal(err)
 	}
 	look("state", state)
 	look("what was printed", printed.Bytes())
-	events, err := json.Marshal(told)
+	events, err := json.Marshal(reported)
 	if err != nil {
 		t.Fatal(err)
 	}
-	look("what the engine told", events)
+	look("what the engine reported", events)
 
 	arrived, job := map[string]bool{}, false
 	for _, r := range cloud.Resources() {
@@ -128,7 +128,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			continue
 		}
 		if bytes.Contains(text, []byte("PLANTED")) {
-			t.Errorf("%s %s was given a secret in clear: %s", r.Type, r.Name, text)
+			t.Errorf("%s %s has a secret in the clear: %s", r.Type, r.Name, text)
 		}
 	}
 	if !arrived["HF_TOKEN"] || !arrived["WANDB_KEY"] || !job {

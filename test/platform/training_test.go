@@ -12,11 +12,12 @@ import (
 	"llm-platform/test/simcloud"
 )
 
-// A run that has started is never touched; an edit of what it is replaces the run's own
-// objects and nothing else; its name is that of what it is.
+// An edit of what identifies a run replaces the run's objects and nothing else, and gives it another name; no other edit
+// touches a run that has started.
 func TestLifeOfTraining(t *testing.T) {
-	cloud, w := enginetest.Open(t, "dev")
-	alone(t, w)
+	t.Parallel()
+	cloud, s := enginetest.Open(t, "dev")
+	alone(t, s)
 	jobOf := func(when string) simcloud.Resource {
 		t.Helper()
 		jobs := named(cloud, "kubernetes:batch/v1:Job", "training-job-")
@@ -25,19 +26,19 @@ func TestLifeOfTraining(t *testing.T) {
 		}
 		return jobs[0]
 	}
-	up := enginetest.Run(t, w, "up")
+	up := enginetest.Run(t, s, "up")
 	first, _ := up.Outputs["runName"].(string)
 	if job := jobOf("up"); job.ID != "training/"+first {
 		t.Errorf("run %s is the Job %s", first, job.ID)
 	}
-	enginetest.Expect(t, "a second up", enginetest.Run(t, w, "up"))
-	enginetest.Expect(t, "refresh", enginetest.Run(t, w, "refresh"))
+	enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
+	enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
 
-	// edit runs an up after an edit of what the run is, and returns its name.
+	// edit previews and applies an edit of what identifies the run, and returns the run's new name.
 	edit := func(what, before string, besides ...string) string {
 		t.Helper()
-		shown := enginetest.Run(t, w, "preview")
-		up := enginetest.Run(t, w, "up")
+		shown := enginetest.Run(t, s, "preview")
+		up := enginetest.Run(t, s, "up")
 		after, _ := up.Outputs["runName"].(string)
 		if after == before {
 			t.Fatalf("%s: the run is still %s", what, before)
@@ -55,42 +56,42 @@ func TestLifeOfTraining(t *testing.T) {
 		}
 		return after
 	}
-	set(t, w, "training.args", []any{"--steps=50"})
+	set(t, s, "training.args", []any{"--steps=50"})
 	second := edit("another argument", first)
-	set(t, w, "training.resumeFrom", first)
+	set(t, s, "training.resumeFrom", first)
 	third := edit("resuming an earlier run", second)
 	job := jobOf("resume")
 	checkpoints := up.Outputs["checkpointUrl"].(string) + "runs/" + first + "/"
-	scripts := named(cloud, "kubernetes:core/v1:ConfigMap", "training-scripts-"+third)
-	if len(scripts) != 1 || scripts[0].Inputs["data"].(map[string]any)["RESUME_FROM_URI"] != checkpoints {
-		t.Errorf("%d ConfigMaps, which do not resume from %q", len(scripts), checkpoints)
-	}
-	if _, suspended := job.Inputs["spec"].(map[string]any)["suspend"]; suspended {
-		t.Error("suspend is set, which is for Kueue to say")
+	if got := variable(cloud, job, "RESUME_FROM_URI"); got != checkpoints {
+		t.Errorf("resumes from %q, want %q", got, checkpoints)
 	}
 
-	// What is no part of it leaves it running.
-	set(t, w, "training.deadlineHours", 48)
-	enginetest.Expect(t, "a deadline", enginetest.Run(t, w, "up"), "update kubernetes:batch/v1:Job training-job-"+third)
-	set(t, w, "cluster.pools.gpu.labels", map[string]any{"team": "research"})
-	enginetest.Expect(t, "what the platform learns of its nodes", enginetest.Run(t, w, "up"))
+	// Anything else leaves it running.
+	set(t, s, "training.deadlineHours", 48)
+	enginetest.Expect(t, "a deadline", enginetest.Run(t, s, "up"), "update kubernetes:batch/v1:Job training-job-"+third)
+	set(t, s, "cluster.pools.gpu.labels", map[string]any{"team": "research"})
+	enginetest.Expect(t, "a node label", enginetest.Run(t, s, "up"))
 
-	// A secret is named in the run, and its value is not: a renewed one starts nothing.
-	secret(t, w, "training.secrets.HF_TOKEN", "hf-first")
+	// The name of a secret identifies a run, its value does not: a rotated secret starts no run.
+	secret(t, s, "training.secrets.HF_TOKEN", "hf-first")
 	fourth := edit("a secret", third, "create kubernetes:core/v1:Secret training-secret")
-	secret(t, w, "training.secrets.HF_TOKEN", "hf-second")
-	for _, change := range enginetest.Run(t, w, "up").Changes() {
+	secret(t, s, "training.secrets.HF_TOKEN", "hf-second")
+	rotated := enginetest.Run(t, s, "up").Changes()
+	if len(rotated) == 0 {
+		t.Error("a rotated secret changes nothing")
+	}
+	for _, change := range rotated {
 		if !strings.HasSuffix(change, " kubernetes:core/v1:Secret training-secret") {
-			t.Errorf("a renewed secret: %s", change)
+			t.Errorf("a rotated secret: %s", change)
 		}
 	}
-	if got := variable(jobOf("renewed secret"), "HF_TOKEN"); got != "" {
+	if got := variable(cloud, jobOf("rotated secret"), "HF_TOKEN"); got != "" {
 		t.Errorf("HF_TOKEN is %q in the Job", got)
 	}
 
-	// Nothing runs, and all else stands ready; then the first run is the first run again.
-	set(t, w, "training.enabled", false)
-	ended := enginetest.Run(t, w, "up")
+	// Without a run everything else stays; then the first settings name the first run again.
+	set(t, s, "training.enabled", false)
+	ended := enginetest.Run(t, s, "up")
 	enginetest.Expect(t, "no training", ended, append(runObjects("delete", fourth), "update kubernetes:core/v1:ResourceQuota training-quota")...)
 	for _, output := range []string{"runName", "runCheckpointUrl", "runArtifactUrl"} {
 		if ended.Outputs[output] != "" {
@@ -101,18 +102,18 @@ func TestLifeOfTraining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set(t, w, "training", shipped["training"])
+	set(t, s, "training", shipped["training"])
 	again := edit("the first run", "", "update kubernetes:core/v1:ResourceQuota training-quota", "delete kubernetes:core/v1:Secret training-secret")
 	if again != first {
 		t.Errorf("the run is %s, and was %s with the same settings", again, first)
 	}
-	enginetest.Run(t, w, "destroy")
+	enginetest.Run(t, s, "destroy")
 	if left := named(cloud, "kubernetes:", ""); len(left) > 0 {
 		t.Errorf("destroy left %v in the cluster", left)
 	}
 }
 
-// runObjects is what a run consists of, each with what is done to it.
+// runObjects returns the changes of the objects of a run, with an operation.
 func runObjects(op, run string) []string {
 	return []string{
 		fmt.Sprintf("%s kubernetes:core/v1:ConfigMap training-scripts-%s", op, run),
@@ -121,36 +122,49 @@ func runObjects(op, run string) []string {
 	}
 }
 
-// named is what exists of types and logical names that begin so.
+// named returns the resources whose types and logical names have these prefixes.
 func named(cloud *simcloud.Cloud, types, names string) []simcloud.Resource {
 	return slices.DeleteFunc(cloud.Resources(), func(r simcloud.Resource) bool {
 		return !strings.HasPrefix(r.Type, types) || !strings.HasPrefix(r.Name, names)
 	})
 }
 
-// variable is the value that a Job's first container is given for a variable, or "".
-func variable(job simcloud.Resource, name string) string {
-	template := job.Inputs["spec"].(map[string]any)["template"].(map[string]any)
-	container := template["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
-	for _, each := range container["env"].([]any) {
-		if v := each.(map[string]any); v["name"] == name {
-			value, _ := v["value"].(string)
+// variable returns the value of a variable of the Job's first container, its own or that of a ConfigMap that it names; ""
+// if it has none.
+func variable(cloud *simcloud.Cloud, job simcloud.Resource, name string) string {
+	containers, _ := stackfile.Get(job.Inputs, "spec.template.spec.containers").([]any)
+	container, _ := containers[0].(map[string]any)
+	variables, _ := container["env"].([]any)
+	sources, _ := container["envFrom"].([]any)
+	for _, entry := range append(variables, sources...) {
+		entry := entry.(map[string]any)
+		if value, ok := entry["value"].(string); ok && entry["name"] == name {
 			return value
+		}
+		config, key := stackfile.Get(entry, "configMapRef.name"), name
+		if entry["name"] == name {
+			config, key = stackfile.Get(entry, "valueFrom.configMapKeyRef.name"), fmt.Sprint(stackfile.Get(entry, "valueFrom.configMapKeyRef.key"))
+		}
+		for _, r := range named(cloud, "kubernetes:core/v1:ConfigMap", "") {
+			data, _ := r.Inputs["data"].(map[string]any)
+			if value, ok := data[key].(string); ok && stackfile.Get(r.Inputs, "metadata.name") == config {
+				return value
+			}
 		}
 	}
 	return ""
 }
 
-// alone takes from the dev stack what branch and Job can do without, so that a test may
-// try many edits: organization, network and a cluster of its own.
-func alone(t *testing.T, w *engine.Stack) {
+// alone removes from the dev stack what branch and Job do not need, so that a test can try many edits: the organization,
+// the network and the stack's own cluster.
+func alone(t *testing.T, s *engine.Stack) {
 	t.Helper()
 	for _, path := range []string{"budget", "ci", "network"} {
-		set(t, w, path, nil)
+		set(t, s, path, nil)
 	}
-	set(t, w, "organization", map[string]any{
+	set(t, s, "organization", map[string]any{
 		"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": simcloud.ManagementAccount}},
 	})
-	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "p5.48xlarge"}}})
-	secret(t, w, "cluster.kubeconfig", kubeconfig)
+	set(t, s, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "p5.48xlarge"}}})
+	secret(t, s, "cluster.kubeconfig", kubeconfig)
 }

@@ -20,12 +20,17 @@ import (
 // starts. What the CLI prints goes to the test's log.
 func Open(t testing.TB, stack string, prepare ...func(*simcloud.Cloud)) (*simcloud.Cloud, *engine.Stack) {
 	t.Helper()
-	repository, err := Repository()
-	if err != nil {
+	return OpenWith(t, engine.Options{Stack: stack}, prepare...)
+}
+
+// OpenWith is Open with more options; those that Open sets are set here too.
+func OpenWith(t testing.TB, options engine.Options, prepare ...func(*simcloud.Cloud)) (*simcloud.Cloud, *engine.Stack) {
+	t.Helper()
+	var err error
+	if options.Project, err = Repository(); err != nil {
 		t.Fatal(err)
 	}
-	tools, err := tools()
-	if err != nil {
+	if options.Tools, err = tools(); err != nil {
 		t.Fatal(err)
 	}
 	cloud := simcloud.New()
@@ -37,9 +42,8 @@ func Open(t testing.TB, stack string, prepare ...func(*simcloud.Cloud)) (*simclo
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	s, err := engine.Open(context.Background(), engine.Options{
-		Project: repository, Stack: stack, Tools: tools, Env: cloud.Env(), Out: t.Output(),
-	})
+	options.Env, options.Out = cloud.Env(), t.Output()
+	s, err := engine.Open(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -19,8 +20,8 @@ import (
 // EKS component, which another process registers, are reached by a transform.
 func explainFailures(ctx *pulumi.Context) error {
 	var lock sync.Mutex
-	providers := map[pulumi.Resource]string{} // logical name of the provider that a resource or component uses
-	providerOf := map[string]string{}         // the same by the resource's logical name
+	providers := map[pulumi.Resource]map[string]string{} // logical names of a resource's providers, by package
+	providerOf := map[string]string{}                    // logical name of the provider that changes a resource, by its logical name
 	hook, err := ctx.RegisterErrorHook("explain", func(args *pulumi.ErrorHookArgs) (bool, error) {
 		lock.Lock()
 		defer lock.Unlock()
@@ -33,20 +34,19 @@ func explainFailures(ctx *pulumi.Context) error {
 		return err
 	}
 	explained := &pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}}
-	children := func(provider string) pulumi.ResourceOption {
+	children := func(inherited map[string]string) pulumi.ResourceOption {
 		return pulumi.Transforms([]pulumi.ResourceTransform{func(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+			if !args.Custom {
+				return nil
+			}
 			lock.Lock()
 			defer lock.Unlock()
-			if _, known := providerOf[args.Name]; known {
-				return nil // the component itself
-			}
-			providerOf[args.Name] = provider
+			providerOf[args.Name] = inherited[packageOf(args.Type)]
 			opts := args.Opts
 			opts.Hooks = explained
 			return &pulumi.ResourceTransformResult{Props: args.Props, Opts: opts}
 		}})
 	}
-	// A resource uses the provider that its options name, or that of the component that it belongs to.
 	return ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
 		options, err := pulumi.NewResourceOptions(args.Opts...)
 		if err != nil {
@@ -54,23 +54,34 @@ func explainFailures(ctx *pulumi.Context) error {
 		}
 		lock.Lock()
 		defer lock.Unlock()
-		if strings.HasPrefix(args.Type, "pulumi:providers:") {
-			providers[args.Resource] = args.Name
+		if name, ok := strings.CutPrefix(args.Type, "pulumi:providers:"); ok {
+			providers[args.Resource] = map[string]string{name: args.Name}
 			return nil
 		}
-		provider := providers[options.Parent]
-		if options.Provider != nil {
-			provider = providers[options.Provider]
-		} else if len(options.Providers) > 0 {
-			provider = providers[options.Providers[0]]
+		// A resource uses the providers of its parent, unless its options name others.
+		own := maps.Clone(providers[options.Parent])
+		if own == nil {
+			own = map[string]string{}
 		}
-		providers[args.Resource], providerOf[args.Name] = provider, provider
+		for _, provider := range options.Providers {
+			maps.Copy(own, providers[provider])
+		}
+		if options.Provider != nil {
+			maps.Copy(own, providers[options.Provider])
+		}
+		providers[args.Resource], providerOf[args.Name] = own, own[packageOf(args.Type)]
 		opts := append(args.Opts, pulumi.ResourceHooks(explained))
-		if strings.HasPrefix(args.Type, "eks:") {
-			opts = append(opts, children(provider))
+		if packageOf(args.Type) == "eks" {
+			opts = append(opts, children(own))
 		}
 		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: opts}
 	})
+}
+
+// packageOf returns the package of a type token, for example aws of aws:s3/bucketV2:BucketV2.
+func packageOf(token string) string {
+	name, _, _ := strings.Cut(token, ":")
+	return name
 }
 
 // place returns where a provider works, by the provider's logical name.

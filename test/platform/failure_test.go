@@ -280,6 +280,27 @@ func TestCreatesFail(t *testing.T) {
 	}
 }
 
+// The error hook reaches the children of the EKS component, which another process registers.
+func TestClusterFailureIsExplained(t *testing.T) {
+	t.Parallel()
+	const refusal = "UnsupportedAvailabilityZoneException: refused"
+	var refused simcloud.Call
+	_, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+		c.OnCall = func(call simcloud.Call) error {
+			if call.Type != "aws:eks/cluster:Cluster" || call.Op != "create" {
+				return nil
+			}
+			refused = call
+			return errors.New(refusal)
+		}
+	})
+	_, message := enginetest.Fail(t, s, "up")
+	if refused.Name == "" {
+		t.Fatal("no EKS cluster was created: this test saw nothing")
+	}
+	explained(t, refused, message, refusal, "Fix the cause above.")
+}
+
 // explained checks that an error tells a user which call was refused, where, why, and what to do.
 func explained(t *testing.T, call simcloud.Call, message string, wants ...string) {
 	t.Helper()

@@ -34,7 +34,7 @@ func TestLifeOfDev(t *testing.T) {
 	if bucket, _ := up.Outputs["bucketName"].(string); !strings.HasPrefix(bucket, "llm-platform-dev-storage-dataset-") {
 		t.Errorf("bucketName is %q", bucket)
 	}
-	waited := slices.ContainsFunc(up.Diagnostics, func(d apitype.DiagnosticEvent) bool { return strings.Contains(d.Message, "waiting for role") })
+	waited := slices.ContainsFunc(up.Diagnostics, func(d apitype.DiagnosticEvent) bool { return strings.Contains(d.Message, "waiting until role") })
 	if !waited {
 		t.Error("the roles of new accounts were denied twice, but nothing said that the program waits for them")
 	}

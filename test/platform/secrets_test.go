@@ -58,7 +58,7 @@ func TestSecretsStaySecret(t *testing.T) {
 
 	var lock sync.Mutex
 	refuse := false
-	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 		c.OnCall = func(call simcloud.Call) error {
 			lock.Lock()
 			defer lock.Unlock()
@@ -69,27 +69,27 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 	})
 	var printed bytes.Buffer
-	s.Tee(&printed)
-	set(t, s, "network", nil)
-	set(t, s, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
+	w.Tee(&printed)
+	set(t, w, "network", nil)
+	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
 	plant := func() {
 		t.Helper()
 		for path, value := range planted {
-			secret(t, s, path, value)
+			secret(t, w, path, value)
 		}
 	}
 	plant()
-	reported := []any{enginetest.Run(t, s, "preview"), enginetest.Run(t, s, "up")}
+	reported := []any{enginetest.Run(t, w, "preview"), enginetest.Run(t, w, "up")}
 	planted["training.secrets.HF_TOKEN"] = "PLANTED-hugging-face-renewed"
 	plant()
 	refuse = true
-	failed, message := enginetest.Fail(t, s, "up")
+	failed, message := enginetest.Fail(t, w, "up")
 	lock.Lock()
 	refuse = false
 	lock.Unlock()
-	reported = append(reported, failed, message, enginetest.Run(t, s, "up"), enginetest.Run(t, s, "refresh"))
-	set(t, s, "region", "nowhere") // a faulty configuration, with the secrets beside it
-	_, message = enginetest.Fail(t, s, "preview")
+	reported = append(reported, failed, message, enginetest.Run(t, w, "up"), enginetest.Run(t, w, "refresh"))
+	set(t, w, "region", "nowhere") // a faulty configuration, with the secrets beside it
+	_, message = enginetest.Fail(t, w, "preview")
 	reported = append(reported, message)
 
 	look := func(where string, text []byte) {
@@ -101,7 +101,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Errorf("%s shows a secret: …%s…", where, text[max(0, at-200):min(len(text), at+60)])
 		}
 	}
-	state, err := s.State()
+	state, err := w.State()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,13 +77,13 @@ func (v variant) live(t *testing.T, rows *table) {
 			t.Errorf("%v\n%s", failure, debug.Stack())
 		}
 	}()
-	w := open(t, v.name, v.stack, v.extra)
-	set(t, w, v.set)
+	s := open(t, v.name, v.stack, v.extra)
+	set(t, s, v.set)
 	if v.prepare != nil {
-		set(t, w, v.prepare(t))
+		set(t, s, v.prepare(t))
 	}
 	for path, value := range v.secrets {
-		if err := w.SetSecret(t.Context(), path, value); err != nil {
+		if err := s.SetSecret(t.Context(), path, value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,15 +91,15 @@ func (v variant) live(t *testing.T, rows *table) {
 
 	var last engine.Result
 	step("up, in one go", func() string {
-		last = enginetest.Run(t, w, "up")
+		last = enginetest.Run(t, s, "up")
 		return fmt.Sprintf("%d created", count(t, last, "create", "import"))
 	})
 	step("preview without a change", func() string {
-		enginetest.Expect(t, "preview after the up", enginetest.Run(t, w, "preview"))
+		enginetest.Expect(t, "preview after the up", enginetest.Run(t, s, "preview"))
 		return "nothing to change"
 	})
 	step("refresh", func() string {
-		refresh := enginetest.Run(t, w, "refresh")
+		refresh := enginetest.Run(t, s, "refresh")
 		enginetest.Expect(t, "refresh", refresh)
 		return fmt.Sprintf("%d resources, no drift", len(refresh.Steps))
 	})
@@ -109,9 +109,9 @@ func (v variant) live(t *testing.T, rows *table) {
 	})
 	for _, e := range v.edits {
 		step(e.name, func() string {
-			set(t, w, e.set)
-			preview := enginetest.Run(t, w, "preview")
-			last = enginetest.Run(t, w, "up")
+			set(t, s, e.set)
+			preview := enginetest.Run(t, s, "preview")
+			last = enginetest.Run(t, s, "up")
 			enginetest.Expect(t, "preview: "+e.name, preview, e.want...)
 			enginetest.Expect(t, e.name, last, e.want...)
 			return tally(last)
@@ -125,20 +125,20 @@ func (v variant) live(t *testing.T, rows *table) {
 	}
 	if v.keep != nil {
 		step("destroy what is protected", func() string {
-			if _, message := enginetest.Fail(t, w, "destroy"); !strings.Contains(message, "protected") {
+			if _, message := enginetest.Fail(t, s, "destroy"); !strings.Contains(message, "protected") {
 				t.Errorf("destroy of what is protected: %s", message)
 			}
 			return "refused whole"
 		})
 		step("protection lifted", func() string {
-			set(t, w, v.keep)
-			last = enginetest.Run(t, w, "up")
+			set(t, s, v.keep)
+			last = enginetest.Run(t, s, "up")
 			enginetest.Expect(t, "protection lifted", last)
 			return "no resource changed"
 		})
 	}
 	step("destroy", func() string {
-		destroy := enginetest.Run(t, w, "destroy")
+		destroy := enginetest.Run(t, s, "destroy")
 		r := newReader(t, last.Outputs)
 		v.gone(r)
 		kinds := map[string]int{}
@@ -149,10 +149,10 @@ func (v variant) live(t *testing.T, rows *table) {
 	})
 }
 
-func set(t *testing.T, w *engine.Stack, values map[string]any) {
+func set(t *testing.T, s *engine.Stack, values map[string]any) {
 	t.Helper()
 	for path, value := range values {
-		if err := w.Set("llm-platform:"+path, value); err != nil {
+		if err := s.Set("llm-platform:"+path, value); err != nil {
 			t.Fatal(err)
 		}
 	}

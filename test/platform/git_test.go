@@ -37,7 +37,7 @@ func TestLifeOfBranch(t *testing.T) {
 	for _, host := range hosts {
 		t.Run(host.mode, func(t *testing.T) {
 			t.Parallel()
-			cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+			cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 				c.SetDefaultBranch("llm/training-scripts", "trunk")
 				for _, branch := range []string{"training/theirs", "trunk"} {
 					if err := c.Put(host.existing(branch)); err != nil {
@@ -45,9 +45,9 @@ func TestLifeOfBranch(t *testing.T) {
 					}
 				}
 			})
-			alone(t, w)
-			set(t, w, "git.provider", host.mode)
-			set(t, w, "training.enabled", false)
+			alone(t, s)
+			set(t, s, "git.provider", host.mode)
+			set(t, s, "training.enabled", false)
 
 			// on returns the files on a branch, and whether the branch exists.
 			on := func(name string) (files []string, exists bool) {
@@ -80,28 +80,28 @@ func TestLifeOfBranch(t *testing.T) {
 			}
 
 			// A branch of somebody else, without git.adopt.
-			set(t, w, "git.branch", "training/theirs")
+			set(t, s, "git.branch", "training/theirs")
 			if host.mode == "github" { // GitLab refuses only the create
-				enginetest.Fail(t, w, "preview")
+				enginetest.Fail(t, s, "preview")
 			}
-			if _, message := enginetest.Fail(t, w, "up"); !strings.Contains(message, host.refusal) {
+			if _, message := enginetest.Fail(t, s, "up"); !strings.Contains(message, host.refusal) {
 				t.Errorf("up into a branch of others: %s", message)
 			}
 			untouched("a refused up", "training/theirs")
 
 			// The stack's own branch, and its rename.
-			set(t, w, "git.branch", "training/{stack}")
-			up := enginetest.Run(t, w, "up")
+			set(t, s, "git.branch", "training/{stack}")
+			up := enginetest.Run(t, s, "up")
 			if up.Outputs["branchName"] != "training/dev" || up.Outputs["scriptCommit"] == "" || !strings.HasPrefix(up.Outputs["branchUrl"].(string), "https://") {
 				t.Errorf("outputs are %v, %v, %v", up.Outputs["branchName"], up.Outputs["branchUrl"], up.Outputs["scriptCommit"])
 			}
 			holds("up", "training/dev", true)
-			enginetest.Expect(t, "a second up", enginetest.Run(t, w, "up"))
-			enginetest.Expect(t, "refresh", enginetest.Run(t, w, "refresh"))
-			set(t, w, "git.sourceBranch", "release") // where it began is history
-			enginetest.Expect(t, "another source", enginetest.Run(t, w, "up"))
-			set(t, w, "git.branch", "training/second")
-			renamed := enginetest.Run(t, w, "up")
+			enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
+			enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
+			set(t, s, "git.sourceBranch", "release") // only counts when the branch is created
+			enginetest.Expect(t, "another source", enginetest.Run(t, s, "up"))
+			set(t, s, "git.branch", "training/second")
+			renamed := enginetest.Run(t, s, "up")
 			if got := renamed.Outputs["branchName"]; got != "training/second" {
 				t.Errorf("rename: branchName is %v", got)
 			}
@@ -112,39 +112,39 @@ func TestLifeOfBranch(t *testing.T) {
 			}
 			holds("rename", "training/dev", false)
 			holds("rename", "training/second", true)
-			set(t, w, "git.keepBranch", true)
-			enginetest.Run(t, w, "up")
-			set(t, w, "git.branch", "training/third")
-			enginetest.Run(t, w, "up")
+			set(t, s, "git.keepBranch", true)
+			enginetest.Run(t, s, "up")
+			set(t, s, "git.branch", "training/third")
+			enginetest.Run(t, s, "up")
 			holds("rename that keeps", "training/second", true)
 			holds("rename that keeps", "training/third", true)
-			enginetest.Run(t, w, "destroy")
+			enginetest.Run(t, s, "destroy")
 			holds("destroy that keeps", "training/third", true)
 
 			// A retained branch is no longer the stack's: refused, adopted with git.adopt, and then never deleted.
-			enginetest.Fail(t, w, "up")
-			set(t, w, "git.adopt", true)
-			set(t, w, "git.keepBranch", false)
-			if adopted := enginetest.Run(t, w, "up").Changes(); !slices.Contains(adopted, "import "+host.branch+" git-branch-training/third") {
+			enginetest.Fail(t, s, "up")
+			set(t, s, "git.adopt", true)
+			set(t, s, "git.keepBranch", false)
+			if adopted := enginetest.Run(t, s, "up").Changes(); !slices.Contains(adopted, "import "+host.branch+" git-branch-training/third") {
 				t.Errorf("adoption: %v", adopted)
 			}
-			enginetest.Expect(t, "a second up with an adopted branch", enginetest.Run(t, w, "up"))
-			set(t, w, "git.adopt", false)
-			set(t, w, "git.branch", "training/{stack}")
-			enginetest.Run(t, w, "up")
+			enginetest.Expect(t, "a second up with an adopted branch", enginetest.Run(t, s, "up"))
+			set(t, s, "git.adopt", false)
+			set(t, s, "git.branch", "training/{stack}")
+			enginetest.Run(t, s, "up")
 			holds("back to the stack's own branch", "training/third", true)
 			holds("back to the stack's own branch", "training/dev", true)
-			enginetest.Run(t, w, "destroy")
+			enginetest.Run(t, s, "destroy")
 			holds("destroy", "training/dev", false)
 
 			// The default branch, and a branch that does not exist.
-			set(t, w, "git.adopt", true)
-			set(t, w, "git.branch", "trunk")
-			if _, message := enginetest.Fail(t, w, "preview"); !strings.Contains(message, "default branch") {
+			set(t, s, "git.adopt", true)
+			set(t, s, "git.branch", "trunk")
+			if _, message := enginetest.Fail(t, s, "preview"); !strings.Contains(message, "default branch") {
 				t.Errorf("preview of the default branch: %s", message)
 			}
-			set(t, w, "git.branch", "training/none")
-			if _, message := enginetest.Fail(t, w, "preview"); !strings.Contains(message, "does not exist") {
+			set(t, s, "git.branch", "training/none")
+			if _, message := enginetest.Fail(t, s, "preview"); !strings.Contains(message, "does not exist") {
 				t.Errorf("adoption of a branch that does not exist: %s", message)
 			}
 			untouched("all of it", "training/theirs")

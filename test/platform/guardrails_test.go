@@ -16,7 +16,7 @@ func TestLifeOfGuardrails(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var deleted []string
-	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 		c.OnCall = func(call simcloud.Call) error {
 			if call.Op == "delete" && call.Done && strings.HasPrefix(call.Name, "guardrails-") {
 				mu.Lock()
@@ -26,19 +26,19 @@ func TestLifeOfGuardrails(t *testing.T) {
 			return nil
 		}
 	})
-	enginetest.Run(t, w, "up")
-	enginetest.Expect(t, "a second up", enginetest.Run(t, w, "up"))
+	enginetest.Run(t, s, "up")
+	enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
 
-	set(t, w, "guardrails.regions", []any{"eu-west-1"})
-	enginetest.Expect(t, "another region", enginetest.Run(t, w, "up"), "update aws:organizations/policy:Policy guardrails-regions")
-	set(t, w, "guardrails.instanceTypes", []any{"g6.xlarge"})
-	enginetest.Expect(t, "another instance type", enginetest.Run(t, w, "up"), "update aws:organizations/policy:Policy guardrails-accelerators")
-	set(t, w, "budget.monthlyUSD", map[string]any{"training": 60})
-	enginetest.Expect(t, "a larger budget", enginetest.Run(t, w, "up"), "update aws:budgets/budget:Budget budgets-training")
-	set(t, w, "budget.killSwitch", "automatic")
-	enginetest.Expect(t, "an automatic kill switch", enginetest.Run(t, w, "up"), "update aws:budgets/budgetAction:BudgetAction budgets-killswitch-training")
+	set(t, s, "guardrails.regions", []any{"eu-west-1"})
+	enginetest.Expect(t, "another region", enginetest.Run(t, s, "up"), "update aws:organizations/policy:Policy guardrails-regions")
+	set(t, s, "guardrails.instanceTypes", []any{"g6.xlarge"})
+	enginetest.Expect(t, "another instance type", enginetest.Run(t, s, "up"), "update aws:organizations/policy:Policy guardrails-accelerators")
+	set(t, s, "budget.monthlyUSD", map[string]any{"training": 60})
+	enginetest.Expect(t, "a larger budget", enginetest.Run(t, s, "up"), "update aws:budgets/budget:Budget budgets-training")
+	set(t, s, "budget.killSwitch", "automatic")
+	enginetest.Expect(t, "an automatic kill switch", enginetest.Run(t, s, "up"), "update aws:budgets/budgetAction:BudgetAction budgets-killswitch-training")
 
-	enginetest.Run(t, w, "destroy")
+	enginetest.Run(t, s, "destroy")
 	want := []string{
 		"guardrails-unit-workloads-accelerators", "guardrails-unit-workloads-regions", "guardrails-unit-workloads-baseline",
 		"guardrails-unit-infrastructure-accelerators", "guardrails-unit-infrastructure-regions", "guardrails-unit-infrastructure-baseline",

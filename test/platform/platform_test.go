@@ -17,9 +17,9 @@ import (
 // The whole life of the dev stack as shipped.
 func TestLifeOfDev(t *testing.T) {
 	t.Parallel()
-	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) { c.DenyRoles(2) })
+	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) { c.DenyRoles(2) })
 
-	preview := enginetest.Run(t, w, "preview")
+	preview := enginetest.Run(t, s, "preview")
 	if n := len(preview.Changed()); n < 50 {
 		t.Fatalf("preview shows only %d changes", n)
 	}
@@ -27,7 +27,7 @@ func TestLifeOfDev(t *testing.T) {
 		t.Fatalf("a preview created %v", left)
 	}
 
-	up := enginetest.Run(t, w, "up")
+	up := enginetest.Run(t, s, "up")
 	if got, want := up.Changes(), preview.Changes(); !slices.Equal(got, want) {
 		t.Errorf("up did not do what the preview showed:\n%v\n%v", got, want)
 	}
@@ -39,17 +39,17 @@ func TestLifeOfDev(t *testing.T) {
 		t.Error("the roles of new accounts were denied twice, but nothing said that the program waits for them")
 	}
 
-	enginetest.Expect(t, "a second up", enginetest.Run(t, w, "up"))
-	enginetest.Expect(t, "refresh", enginetest.Run(t, w, "refresh"))
+	enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
+	enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
 
 	// One edit, and exactly that.
-	set(t, w, "storage.logDays", 60)
+	set(t, s, "storage.logDays", 60)
 	edit := []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}
-	enginetest.Expect(t, "preview of the edit", enginetest.Run(t, w, "preview"), edit...)
-	enginetest.Expect(t, "the edit", enginetest.Run(t, w, "up"), edit...)
-	enginetest.Expect(t, "an up after the edit", enginetest.Run(t, w, "up"))
+	enginetest.Expect(t, "preview of the edit", enginetest.Run(t, s, "preview"), edit...)
+	enginetest.Expect(t, "the edit", enginetest.Run(t, s, "up"), edit...)
+	enginetest.Expect(t, "an up after the edit", enginetest.Run(t, s, "up"))
 
-	enginetest.Run(t, w, "destroy")
+	enginetest.Run(t, s, "destroy")
 	retained := map[string]int{}
 	for _, r := range cloud.Resources() {
 		retained[r.Type]++
@@ -72,16 +72,16 @@ func TestLifeOfDev(t *testing.T) {
 // prod protects what holds data and accounts: a destroy is refused, and deletes nothing.
 func TestProdIsProtected(t *testing.T) {
 	t.Parallel()
-	cloud, w := enginetest.Open(t, "prod", func(c *simcloud.Cloud) {
+	cloud, s := enginetest.Open(t, "prod", func(c *simcloud.Cloud) {
 		if err := c.PutOrganization(); err != nil {
 			t.Fatal(err)
 		}
 	})
-	enginetest.Run(t, w, "up")
-	enginetest.Expect(t, "a second up", enginetest.Run(t, w, "up"))
-	enginetest.Expect(t, "refresh", enginetest.Run(t, w, "refresh"))
+	enginetest.Run(t, s, "up")
+	enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
+	enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
 	before := len(cloud.Resources())
-	if _, message := enginetest.Fail(t, w, "destroy"); !strings.Contains(message, "protected") {
+	if _, message := enginetest.Fail(t, s, "destroy"); !strings.Contains(message, "protected") {
 		t.Errorf("destroy: %s", message)
 	}
 	if after := len(cloud.Resources()); after != before || before < 50 {
@@ -93,25 +93,25 @@ func TestProdIsProtected(t *testing.T) {
 // is created.
 func TestForeignSource(t *testing.T) {
 	t.Parallel()
-	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 		if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", ID: "company-data"}); err != nil {
 			t.Fatal(err)
 		}
 		c.PutObject("company-data", "a.jsonl", []byte("one"), 0)
 		c.PutObject("company-data", "big/b.jsonl", []byte("big"), 5<<30+1)
 	})
-	set(t, w, "storage.sourceBucket", "company-data")
-	set(t, w, "storage.copies", map[string]any{"a": map[string]any{"source": "a.jsonl"}})
-	enginetest.Run(t, w, "up")
-	enginetest.Expect(t, "an up with the same source", enginetest.Run(t, w, "up"))
+	set(t, s, "storage.sourceBucket", "company-data")
+	set(t, s, "storage.copies", map[string]any{"a": map[string]any{"source": "a.jsonl"}})
+	enginetest.Run(t, s, "up")
+	enginetest.Expect(t, "an up with the same source", enginetest.Run(t, s, "up"))
 
 	cloud.PutObject("company-data", "a.jsonl", []byte("two"), 0)
 	again := "update aws:s3/objectCopy:ObjectCopy storage-copy-a"
-	enginetest.Expect(t, "preview with a changed source", enginetest.Run(t, w, "preview"), again)
-	enginetest.Expect(t, "up with a changed source", enginetest.Run(t, w, "up"), again)
+	enginetest.Expect(t, "preview with a changed source", enginetest.Run(t, s, "preview"), again)
+	enginetest.Expect(t, "up with a changed source", enginetest.Run(t, s, "up"), again)
 
-	set(t, w, "storage.copies", map[string]any{"b": map[string]any{"source": "big/b.jsonl"}})
-	if _, message := enginetest.Fail(t, w, "preview"); !strings.Contains(message, "more than the 5 GiB") || !strings.Contains(message, "storage.transfers.b") {
+	set(t, s, "storage.copies", map[string]any{"b": map[string]any{"source": "big/b.jsonl"}})
+	if _, message := enginetest.Fail(t, s, "preview"); !strings.Contains(message, "more than the 5 GiB") || !strings.Contains(message, "storage.transfers.b") {
 		t.Errorf("preview of a large copy: %s", message)
 	}
 }
@@ -119,10 +119,10 @@ func TestForeignSource(t *testing.T) {
 // An invalid configuration is refused before the first resource, with what to do.
 func TestBadConfiguration(t *testing.T) {
 	t.Parallel()
-	cloud, w := enginetest.Open(t, "dev")
-	set(t, w, "regoin", "us-west-2")
-	_, message := enginetest.Fail(t, w, "up")
-	if !strings.Contains(message, "regoin: is unknown, did you mean region?") {
+	cloud, s := enginetest.Open(t, "dev")
+	set(t, s, "regoin", "us-west-2")
+	_, message := enginetest.Fail(t, s, "up")
+	if !strings.Contains(message, "regoin") || !strings.Contains(message, "did you mean region?") {
 		t.Errorf("up: %s", message)
 	}
 	if created := cloud.Resources(); len(created) > 0 {
@@ -131,17 +131,17 @@ func TestBadConfiguration(t *testing.T) {
 }
 
 // set sets a path of the stack's settings.
-func set(t *testing.T, w *engine.Stack, path string, value any) {
+func set(t *testing.T, s *engine.Stack, path string, value any) {
 	t.Helper()
-	if err := w.Set("llm-platform:"+path, value); err != nil {
+	if err := s.Set("llm-platform:"+path, value); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // secret sets a path of the stack's settings to a secret.
-func secret(t *testing.T, w *engine.Stack, path, value string) {
+func secret(t *testing.T, s *engine.Stack, path, value string) {
 	t.Helper()
-	if err := w.SetSecret(t.Context(), "llm-platform:"+path, value); err != nil {
+	if err := s.SetSecret(t.Context(), "llm-platform:"+path, value); err != nil {
 		t.Fatal(err)
 	}
 }

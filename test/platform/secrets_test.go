@@ -58,7 +58,7 @@ func TestSecretsStaySecret(t *testing.T) {
 
 	var lock sync.Mutex
 	refuse := false
-	cloud, w := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 		c.OnCall = func(call simcloud.Call) error {
 			lock.Lock()
 			defer lock.Unlock()
@@ -69,27 +69,27 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 	})
 	var printed bytes.Buffer
-	w.Tee(&printed)
-	set(t, w, "network", nil)
-	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
+	s.Tee(&printed)
+	set(t, s, "network", nil)
+	set(t, s, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "g5.xlarge"}}})
 	plant := func() {
 		t.Helper()
 		for path, value := range planted {
-			secret(t, w, path, value)
+			secret(t, s, path, value)
 		}
 	}
 	plant()
-	reported := []any{enginetest.Run(t, w, "preview"), enginetest.Run(t, w, "up")}
+	reported := []any{enginetest.Run(t, s, "preview"), enginetest.Run(t, s, "up")}
 	planted["training.secrets.HF_TOKEN"] = "PLANTED-hugging-face-renewed"
 	plant()
 	refuse = true
-	failed, message := enginetest.Fail(t, w, "up")
+	failed, message := enginetest.Fail(t, s, "up")
 	lock.Lock()
 	refuse = false
 	lock.Unlock()
-	reported = append(reported, failed, message, enginetest.Run(t, w, "up"), enginetest.Run(t, w, "refresh"))
-	set(t, w, "region", "nowhere") // a faulty configuration, with the secrets beside it
-	_, message = enginetest.Fail(t, w, "preview")
+	reported = append(reported, failed, message, enginetest.Run(t, s, "up"), enginetest.Run(t, s, "refresh"))
+	set(t, s, "region", "nowhere") // a faulty configuration, with the secrets beside it
+	_, message = enginetest.Fail(t, s, "preview")
 	reported = append(reported, message)
 
 	look := func(where string, text []byte) {
@@ -101,7 +101,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Errorf("%s shows a secret: …%s…", where, text[max(0, at-200):min(len(text), at+60)])
 		}
 	}
-	state, err := w.State()
+	state, err := s.State()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"llm-platform/internal/stackfile"
 )
 
-// cluster reads the control plane, its add-ons and its identities.
+// cluster checks the control plane, its add-ons and its identities.
 func (r *reader) cluster(publicCIDRs []string, addons []string) {
 	r.t.Helper()
 	ctx, client, name := r.t.Context(), eks.NewFromConfig(r.account), r.output("clusterName")
@@ -63,16 +63,16 @@ func (r *reader) cluster(publicCIDRs []string, addons []string) {
 	r.equal("Pod Identity of training/training", roles["training/training"], r.output("trainingRoleArn"))
 }
 
-// pool is what a node group must be.
+// pool describes a node group.
 type pool struct {
 	instanceType, ami, capacity string
 	desired, largest            int32
 	taint                       string // key=value
-	interfaces                  int    // that the launch template names; 0: left to EC2
+	interfaces                  int    // of the launch template; 0: EC2's default
 	efa                         int    // of these, with EFA
 }
 
-// pools reads every node group with its launch template.
+// pools checks every node group with its launch template.
 func (r *reader) pools(want map[string]pool) {
 	r.t.Helper()
 	ctx, client, name := r.t.Context(), eks.NewFromConfig(r.account), r.output("clusterName")
@@ -128,7 +128,7 @@ func (r *reader) pools(want map[string]pool) {
 	}
 }
 
-// kubectl reads an object of the control plane that KUBECONFIG names; nil if it is not there.
+// kubectl reads an object from the API server of KUBECONFIG; nil if it does not exist.
 func (r *reader) kubectl(args ...string) map[string]any {
 	r.t.Helper()
 	cmd := exec.CommandContext(r.t.Context(), "kubectl", append([]string{"--kubeconfig", os.Getenv("KUBECONFIG"), "get", "-o", "json", "--ignore-not-found"}, args...)...)
@@ -148,7 +148,7 @@ func (r *reader) kubectl(args ...string) map[string]any {
 	return object
 }
 
-// job reads the training Job and the scripts that it mounts.
+// job checks the training Job and the scripts that it mounts.
 func (r *reader) job(nodes int, image string) {
 	r.t.Helper()
 	name := r.output("runName")

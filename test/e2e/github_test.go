@@ -19,7 +19,7 @@ func script(t *testing.T, name string) string {
 	return string(must(os.ReadFile(filepath.Join(root, "scripts", name))))
 }
 
-// github asks GitHub's API for a path of the scripts' repository; ok is false if it is not there.
+// github reads a path of the scripts' repository from GitHub's API; ok is false if it does not exist.
 func (r *reader) github(path string) (answer map[string]any, ok bool) {
 	r.t.Helper()
 	status, body := r.callGitHub(http.MethodGet, path, "")
@@ -42,7 +42,7 @@ func (r *reader) callGitHub(method, path, content string) (status int, body []by
 	return response.StatusCode, must(io.ReadAll(response.Body))
 }
 
-// makeBranch makes a branch that no stack made, where main is.
+// makeBranch creates a branch at the head of main, as somebody else would.
 func makeBranch(t *testing.T, name string) {
 	r := &reader{t: t}
 	main, ok := r.github("git/ref/heads/main")
@@ -55,7 +55,7 @@ func makeBranch(t *testing.T, name string) {
 	}
 }
 
-// branch reads the branch: its head must be the commit that the Job names, and its scripts those of this folder.
+// branch checks that the branch's head is the commit of the Job, and its scripts those of the repository.
 func (r *reader) branch(name string) {
 	r.t.Helper()
 	head, ok := r.github("git/ref/heads/" + name)
@@ -73,7 +73,7 @@ func (r *reader) branch(name string) {
 	r.equal("scripts/train.py of "+name+" is the delivered one", string(text) == script(r.t, "train.py"), true)
 }
 
-// repository is where the scripts go: E2E_REPOSITORY, as owner/name.
+// repository returns the repository of the scripts, OWNER/NAME: E2E_REPOSITORY, or its default.
 func repository() string {
 	if name := os.Getenv("E2E_REPOSITORY"); name != "" {
 		return name

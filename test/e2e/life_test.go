@@ -14,21 +14,21 @@ import (
 	"llm-platform/test/engine/enginetest"
 )
 
-// edit is a change of settings and exactly what it may cause, "operation type name" each; * stands for a run's hash.
+// edit is a change of settings and the changes that it must cause, "operation type name" each; * stands for a run's hash.
 type edit struct {
 	name string
 	set  map[string]any
 	want []string
 }
 
-// variant is a stack's file with some settings on top, and what must become of it.
+// variant is a stack file with more settings, and what is expected of it.
 type variant struct {
 	name    string
 	stack   string
 	set     map[string]any
 	secrets map[string]string
 	extra   map[string]string               // more environment
-	prepare func(*testing.T) map[string]any // makes what exists beforehand; more settings
+	prepare func(*testing.T) map[string]any // creates what exists beforehand; returns more settings
 	read    func(*reader)                   // after the first up
 	edits   []edit
 	after   func(*reader)  // after the last edit
@@ -39,7 +39,7 @@ type variant struct {
 // table is what was run, for people.
 type table []string
 
-// step runs one and writes its line: what it shows, or that it failed.
+// step runs a step and adds its line: what it shows, or that it failed.
 func (rows *table) step(t *testing.T, variant, name string, run func() string) {
 	t.Helper()
 	began, before := time.Now(), t.Failed()
@@ -53,11 +53,11 @@ func (rows *table) step(t *testing.T, variant, name string, run func() string) {
 }
 
 func (rows table) print(w io.Writer) {
-	fmt.Fprintf(s, "\n| %-11s | %-24s | %-58s | %6s |\n|---|---|---|---|\n%s\n", "stack", "step", "shown", "took", strings.Join(rows, "\n"))
+	fmt.Fprintf(w, "\n| %-11s | %-24s | %-58s | %6s |\n|---|---|---|---|\n%s\n", "stack", "step", "shown", "took", strings.Join(rows, "\n"))
 }
 
-// TestLives takes each variant through its life, one after another: the first makes the organization that the
-// others adopt.
+// TestLives takes the variants through their lives, one after another: the first creates the organization that others
+// adopt.
 func TestLives(t *testing.T) {
 	var rows table
 	defer func() { rows.print(os.Stdout) }()
@@ -158,7 +158,7 @@ func set(t *testing.T, s *engine.Stack, values map[string]any) {
 	}
 }
 
-// count is how many changes there were, all of these operations.
+// count returns the number of changes, all of which must be one of these operations.
 func count(t *testing.T, r engine.Result, operations ...string) int {
 	t.Helper()
 	for _, c := range r.Changed() {
@@ -169,7 +169,7 @@ func count(t *testing.T, r engine.Result, operations ...string) int {
 	return len(r.Changed())
 }
 
-// tally is like "3 create, 1 update".
+// tally returns, for example, "3 create, 1 update".
 func tally(r engine.Result) string {
 	operations := map[string]int{}
 	for _, c := range r.Changed() {

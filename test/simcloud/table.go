@@ -61,7 +61,7 @@ func arn(service, prefix string) func(view) values {
 	return func(v view) values { return values{"arn": v.arn(service, prefix+v.id)} }
 }
 
-// random ARN as id, and the same as output.
+// arnID returns ids that are ARNs: a prefix and a random name.
 func arnID(service, prefix string) func(view) string {
 	return func(v view) string { return v.arn(service, prefix+v.hex("id", 17)) }
 }

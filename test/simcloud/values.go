@@ -11,7 +11,6 @@ import (
 )
 
 // decode and encode keep everything that the protocol can express: unknowns, secrets and resource references.
-
 func decode(s *structpb.Struct) (resource.PropertyMap, error) {
 	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true})
 	if m == nil {

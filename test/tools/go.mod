@@ -1,3 +1,4 @@
+// The Pulumi CLI, at the release of the SDK in the program's go.mod (TestPinnedVersions), and the linter.
 module llm-platform/test/tools
 
 go 1.25.11

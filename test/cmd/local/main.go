@@ -24,25 +24,26 @@ import (
 )
 
 func main() {
-	stack := flag.String("stack", "dev", "stack whose Pulumi.<stack>.yaml is used")
-	project := flag.String("project", "..", "folder of Pulumi.yaml and the program")
-	diff := flag.Bool("diff", false, "print the properties that change")
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: local [flags] %s ...\n", strings.Join(engine.Verbs(), "|"))
-		flag.PrintDefaults()
+	flags := flag.NewFlagSet("local", flag.ExitOnError) // without those that Pulumi's packages add to the default set
+	stack := flags.String("stack", "dev", "stack whose Pulumi.<stack>.yaml is used")
+	project := flags.String("project", "..", "folder of Pulumi.yaml and the program")
+	diff := flags.Bool("diff", false, "print the properties that change")
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "usage: local [flags] %s ...\n", strings.Join(engine.Verbs(), "|"))
+		flags.PrintDefaults()
 	}
-	flag.Parse()
+	_ = flags.Parse(os.Args[1:]) // exits on an error
 	// A terminal sends Ctrl-C to the CLI too, which ends its run in good order; then this command ends.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
-	for _, verb := range flag.Args() {
+	for _, verb := range flags.Args() {
 		if !slices.Contains(engine.Verbs(), verb) {
 			fmt.Fprintf(os.Stderr, "local: unknown verb %q\n", verb)
-			flag.Usage()
+			flags.Usage()
 			os.Exit(2)
 		}
 	}
 	var failed *engine.RunError
-	switch err := run(context.Background(), *project, *stack, *diff, flag.Args()); {
+	switch err := run(context.Background(), *project, *stack, *diff, flags.Args()); {
 	case errors.As(err, &failed):
 		fmt.Fprintf(os.Stderr, "local: %s failed\n", failed.Verb) // the CLI has printed why
 		os.Exit(1)

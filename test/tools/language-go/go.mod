@@ -1,3 +1,7 @@
+// The Go language host, which the Pulumi CLI starts. It is a module of its own without release tags; this is the host of
+// release 3.188.0 (August 2025), the newest that the public module proxy serves: the commits of releases 3.259.0
+// (20260819165155-0ac56e876614) and 3.260.0 (20260821191800-1b5949891b3c) and the tag v3.259.0 are refused. It does not
+// compile against the CLI's SDK (since 3.209 the host must implement Template), so it has a module apart from the CLI's.
 module llm-platform/test/tools/language-go
 
 go 1.25.11

@@ -3,7 +3,7 @@
 //
 //	pulumi stack export | go run ./cmd/recover > import.json
 //
-// README.md has the whole sequence of commands.
+// docs/troubleshooting.md has the whole sequence of commands.
 package main
 
 import (

@@ -16,7 +16,7 @@ func NewKubernetes(ctx *pulumi.Context, place Place, kubeconfig, identifier pulu
 		EnableServerSideApply: pulumi.Bool(true),
 	}, place.child())
 	if err != nil {
-		return nil, fmt.Errorf("Kubernetes provider: %w", err)
+		return nil, fmt.Errorf("provider of Kubernetes: %w", err)
 	}
 	return provider, nil
 }

@@ -43,7 +43,7 @@ func NewPodRole(ctx *pulumi.Context, s scope.Scope, account scope.Account, name 
 		RoleArn:        role.Arn,
 	}, pulumi.Parent(args.Parent))
 	if err != nil {
-		return scope.Role{}, fmt.Errorf("Pod Identity: %w", err)
+		return scope.Role{}, fmt.Errorf("association by Pod Identity: %w", err)
 	}
 	role.Ready = append(role.Ready, association)
 	return role, nil

@@ -70,6 +70,9 @@ type Price struct {
 	Source     string // price list
 }
 
+// ARM reports whether the processors are ARM, for which images must be built.
+func (t Type) ARM() bool { return t.Architecture == arm }
+
 // AMIType returns the amiType of an EKS managed node group: the AL2023 image with the driver of the accelerator. EKS
 // has no Neuron image for ARM, and Figures.Validate refuses that pair.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -144,7 +143,7 @@ const existingCluster = "cannot be combined with cluster.kubeconfig, which refer
 func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	system := p.Child("systemInstanceType")
 	errs := slices.Concat(
-		choice(p.Child("version"), c.Version, catalog.Versions()...),
+		validateVersion(p.Child("version"), c.Version),
 		retention(p.Child("logDays"), c.LogDays),
 		between(p.Child("systemNodes"), c.SystemNodes, 1, 20),
 		match(system, c.SystemInstanceType, instanceType, "an EC2 instance type, for example m6i.large"),
@@ -158,22 +157,11 @@ func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	return errs
 }
 
-func (c rawCluster) validatePublic(p *field.Path) field.ErrorList {
-	ranges, allow := p.Child("publicCidrs"), p.Child("allowPublicAccessFromAnywhere")
-	errs := unique(ranges, c.PublicCIDRs)
-	anywhere := false
-	for i, text := range c.PublicCIDRs {
-		errs = append(errs, cidrRange(ranges.Index(i), text)...)
-		if strings.HasSuffix(text, "/0") {
-			anywhere = true
-			if !c.AllowPublicAccessFromAnywhere {
-				errs = append(errs, field.Invalid(ranges.Index(i), text,
-					fmt.Sprintf("must not include the whole internet; list your own ranges, or confirm with %s: true", allow)))
-			}
-		}
-	}
-	if c.AllowPublicAccessFromAnywhere && !anywhere {
-		errs = append(errs, field.Forbidden(allow, fmt.Sprintf("requires 0.0.0.0/0 in %s; add it, or remove this", ranges)))
+// validateVersion checks a version of Kubernetes. Unquoted, YAML reads 1.40 as the number 1.4.
+func validateVersion(p *field.Path, version string) field.ErrorList {
+	errs := choice(p, version, catalog.Versions()...)
+	if _, minor, _ := strings.Cut(version, "."); len(errs) > 0 && len(minor) == 1 {
+		return field.ErrorList{field.Invalid(p, version, "must be one of "+strings.Join(catalog.Versions(), ", ")+"; quote it, so that YAML keeps the last digit")}
 	}
 	return errs
 }

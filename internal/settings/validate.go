@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"llm-platform/internal/catalog"
 )
 
 // between checks that a number lies within limits, both included.
@@ -133,7 +135,7 @@ func (k arnKind) optional(p *field.Path, text string) field.ErrorList {
 
 func (k arnKind) check(p *field.Path, text string) field.ErrorList {
 	a, err := arn.Parse(text)
-	if err == nil && strings.HasPrefix(a.Partition, "aws") && a.Service == k.service && (a.Region != "") == k.regional &&
+	if err == nil && a.Partition == catalog.Partition && a.Service == k.service && (a.Region != "") == k.regional &&
 		(accountID.MatchString(a.AccountID) || !k.account && a.AccountID == "") && k.resource.MatchString(a.Resource) {
 		return nil
 	}

@@ -214,17 +214,12 @@ func (b gitBuilder) requireNotDefault(isDefault bool) error {
 }
 
 // githubPages returns the URL of the web pages that belong to an API's base URL. Those of GitHub Enterprise Server
-// are at its root, and those of GHE.com at the host without api.
-// https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/about-github-enterprise-cloud-with-data-residency
+// are at its root.
 func githubPages(api string) string {
 	if api == "" {
 		return "https://github.com"
 	}
-	host := strings.TrimSuffix(strings.TrimSuffix(api, "/"), "/api/v3")
-	if tenant, ok := strings.CutPrefix(host, "https://api."); ok && strings.HasSuffix(tenant, ".ghe.com") {
-		return "https://" + tenant
-	}
-	return host
+	return strings.TrimSuffix(strings.TrimSuffix(api, "/"), "/api/v3")
 }
 
 // optional returns a value, or nil if it is empty, so that the provider looks elsewhere.

@@ -50,17 +50,3 @@ func TestFilesOfBranch(t *testing.T) {
 		}
 	}
 }
-
-// The web pages of a server are where people look, and not its API.
-func TestGitHubPages(t *testing.T) {
-	for api, want := range map[string]string{
-		"":                                 "https://github.com",
-		"https://git.example.com/api/v3/":  "https://git.example.com",
-		"https://api.octocorp.ghe.com/":    "https://octocorp.ghe.com",
-		"https://api.git.example.com/api/": "https://api.git.example.com/api",
-	} {
-		if got := githubPages(api); got != want {
-			t.Errorf("%q has its pages at %s, want %s", api, got, want)
-		}
-	}
-}

@@ -70,9 +70,6 @@ type Price struct {
 	Source     string // price list
 }
 
-// ARM reports whether the processors are ARM, for which images must be built.
-func (t Type) ARM() bool { return t.Architecture == arm }
-
 // AMIType returns the amiType of an EKS managed node group: the AL2023 image with the driver of the accelerator. EKS
 // has no Neuron image for ARM, and Figures.Validate refuses that pair.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html
@@ -102,6 +99,9 @@ func (t Type) ResourceName() string {
 // tmpfs(5). Data loader workers pass batches through /dev/shm, and with a container's default of 64 MiB they die of a
 // bus error. The limit reserves nothing, but what is written counts against the pod's memory.
 func (t Type) SharedMemoryGiB() int { return t.MemoryGiB / 2 }
+
+// ARM reports whether the processors are ARM, for which images must be built.
+func (t Type) ARM() bool { return t.Architecture == arm }
 
 // Interface is one entry of a launch template's networkInterfaces.
 type Interface struct {

@@ -46,8 +46,8 @@ func (c rawCI) resolve(stack string) CI {
 
 var (
 	// GitHub's names, with ids where the repository has immutable subjects, as all created since 2026-07-15 have.
-	// https://docs.github.com/en/actions/reference/security/oidc. Managed users have an underscore before their suffix.
-	repository  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,38}(@[0-9]+)?/[A-Za-z0-9._-]{1,100}(@[0-9]+)?$`)
+	// https://docs.github.com/en/actions/reference/security/oidc
+	repository  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}(@[0-9]+)?/[A-Za-z0-9._-]{1,100}(@[0-9]+)?$`)
 	environment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`)
 )
 

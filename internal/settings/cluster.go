@@ -143,7 +143,7 @@ const existingCluster = "cannot be combined with cluster.kubeconfig, which refer
 func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	system := p.Child("systemInstanceType")
 	errs := slices.Concat(
-		validateVersion(p.Child("version"), c.Version),
+		choice(p.Child("version"), c.Version, catalog.Versions()...),
 		retention(p.Child("logDays"), c.LogDays),
 		between(p.Child("systemNodes"), c.SystemNodes, 1, 20),
 		match(system, c.SystemInstanceType, instanceType, "an EC2 instance type, for example m6i.large"),
@@ -153,15 +153,6 @@ func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	if accelerator.Accelerated(c.SystemInstanceType) {
 		errs = append(errs, field.Invalid(system, c.SystemInstanceType,
 			"must be a type without accelerators, for example m6i.large"))
-	}
-	return errs
-}
-
-// validateVersion checks a version of Kubernetes. Unquoted, YAML reads 1.40 as the number 1.4.
-func validateVersion(p *field.Path, version string) field.ErrorList {
-	errs := choice(p, version, catalog.Versions()...)
-	if _, minor, _ := strings.Cut(version, "."); len(errs) > 0 && len(minor) == 1 {
-		return field.ErrorList{field.Invalid(p, version, "must be one of "+strings.Join(catalog.Versions(), ", ")+"; quote it, so that YAML keeps the last digit")}
 	}
 	return errs
 }

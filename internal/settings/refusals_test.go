@@ -109,11 +109,10 @@ func refusedByAWS() []bad {
 		{"local time", moved("cron(0 3 * * ? *) CET"), []string{schedule + expression + `"cron(0 3 * * ? *) CET"` + hourly}},
 		// The rest.
 		{"requester pays for no bucket", object{"storage.requesterPays": true}, []string{"storage.requesterPays: requires storage.sourceBucket; set it, or remove this"}},
-		{"CI on another server", object{"git.baseUrl": "https://git.example.com/api/v3/"}, []string{`ci.repository: must be on the server of git.baseUrl, but the CI roles trust github.com, where a repository of this name may belong to anybody, got "example@0/llm-platform@0"; set it to "", or remove git.baseUrl`}},
 		// What misled.
 		{"account left empty", object{"organization.accounts": object{"training": null{}}}, []string{"organization.accounts.training: is required; it has no value in the stack file: write one ({} for an object without fields), or remove the key"}},
 		{"nodes without end", pool(object{"instanceType": "g5.xlarge", "nodes": "99999999999999999999"}), []string{`cluster.pools.gpu.nodes: must be a number of fewer digits, got "99999999999999999999"`}},
-		{"version without quotes", object{"cluster.version": "1.3"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.3"; quote it, so that YAML keeps the last digit`}},
+		{"version without quotes", object{"cluster.version": "1.3"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.3"; quote it, so that YAML keeps a zero at its end`}},
 		{"registry endpoint", object{"network.interfaceEndpoints": []any{"ecr"}}, []string{`network.interfaceEndpoints[0]: must be one of …, got "ecr"; did you mean ecr.api?`}},
 	}
 }
@@ -160,7 +159,7 @@ func TestAccepted(t *testing.T) {
 		"first Monday":               moved("cron(0 8-18/2 ? * MON#1 *)"),
 		"weekdays":                   moved("cron(0 */4 ? * MON-FRI *)"),
 		"branch with plus and at":    {"git.branch": "release+1/alice@fix"},
-		"managed user's repository":  {"git.repository": "octocat_acme/llm", "ci.repository": "octocat_acme@1/llm@2"},
+		"managed user's repository":  {"git.repository": "octocat_acme/llm"},
 		"GitLab beside GitHub's CI":  {"git.provider": "gitlab", "git.baseUrl": "https://git.example.com/api/v4/", "git.repository": "a/b/scripts"},
 		"requester pays":             {"storage.sourceBucket": "company-data", "storage.requesterPays": true},
 		"open to all, and confirmed": {"cluster.publicCidrs": []any{"0.0.0.0/0"}, "cluster.allowPublicAccessFromAnywhere": true},

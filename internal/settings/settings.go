@@ -115,7 +115,6 @@ func (r raw) validate(s Settings, in input) field.ErrorList {
 		r.Guardrails.validate(field.NewPath("guardrails"), s),
 		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
 		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
-		validateCIServer(field.NewPath("ci"), s),
 		r.Network.validate(field.NewPath("network"), s.Region, in),
 		r.validateOfferings(s, in),
 		cluster,

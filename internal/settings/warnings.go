@@ -97,7 +97,7 @@ func (s Settings) trainingWarnings() []string {
 	}
 	if slices.Contains(s.Training.Command, "train.py") && pool.Type.Kind == accelerator.Neuron {
 		all = append(all, fmt.Sprintf("training.command: scripts/train.py uses CUDA and has no support for %s, the accelerator of "+
-			"cluster.pools.%s: it would train on the CPUs. Use a program and an image with PyTorch for Neuron", pool.Type.Accelerator, s.Training.Pool))
+			"cluster.pools.%s. Use a program and an image with PyTorch for Neuron", pool.Type.Accelerator, s.Training.Pool))
 	}
 	return all
 }

@@ -27,6 +27,7 @@ func TestWarnings(t *testing.T) {
 		"placeholder":                 {object{"cluster.publicCidrs": []any{"8.8.8.0/24", "203.0.113.0/24"}}, []string{"cluster.publicCidrs[1]: 203.0.113.0/24 is a placeholder"}},
 		"within a placeholder":        {object{"cluster.publicCidrs": []any{"192.0.2.7/32"}}, []string{"cluster.publicCidrs[0]: 192.0.2.7/32 is a placeholder: 192.0.2.0/24 is"}},
 		"more nodes than at first":    {object{"training.nodes": 2}, []string{waits}},
+		"a pool without nodes":        {pool(object{"instanceType": "g5.xlarge"}), []string{"training.nodes: is 1, but cluster.pools.gpu starts with 0"}},
 		"no training":                 {object{"training.nodes": 2, "training.enabled": false}, nil},
 		"zone without control plane":  {zones("a", "e"), []string{"network.zones: in most accounts us-east-1e is use1-az3"}},
 		"all zones of Virginia":       {zones("a", "b", "c", "d", "e", "f"), []string{"network.zones: in most accounts us-east-1e is use1-az3"}},

@@ -21,6 +21,11 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, warning := range cfg.Warnings() {
+		if err := ctx.Log.Warn(warning, nil); err != nil {
+			return err
+		}
+	}
 	scripts, err := readScripts()
 	if err != nil {
 		return err

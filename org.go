@@ -163,6 +163,12 @@ func (b orgBuilder) adopted(provider *aws.Provider) membership {
 	caller := aws.GetCallerIdentityOutput(b.ctx, aws.GetCallerIdentityOutputArgs{}, pulumi.Parent(b.component), pulumi.Provider(provider))
 	checked := pulumi.All(found, caller.AccountId()).ApplyT(func(args []any) (organizations.LookupOrganizationResult, error) {
 		organization := args[0].(organizations.LookupOrganizationResult)
+		// Only the look-up knows the figures. It answers in a preview too, so that the warning is always shown.
+		if warning := accountQuota(organization, b.cfg.Accounts); warning != "" {
+			if err := b.ctx.Log.Warn(warning, &pulumi.LogArgs{Resource: b.component}); err != nil {
+				return organization, err
+			}
+		}
 		return organization, checkAdopted(organization, args[1].(string))
 	}).(organizations.LookupOrganizationResultOutput)
 	return membership{

@@ -152,7 +152,13 @@ func (g *graph) names() []string { return slices.Sorted(maps.Keys(g.resources)) 
 // run previews the program with the settings of a stack file and some others, by path, for example storage.keepData.
 func run(t *testing.T, stack string, set map[string]any, answer func(string) (resource.PropertyMap, error)) (*graph, error) {
 	t.Helper()
-	tree, err := stackfile.Tree(".", stack)
+	return runAs(t, stack, stack, set, answer)
+}
+
+// runAs is run for a stack that has the file of another.
+func runAs(t *testing.T, stack, file string, set map[string]any, answer func(string) (resource.PropertyMap, error)) (*graph, error) {
+	t.Helper()
+	tree, err := stackfile.Tree(".", file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,6 +154,9 @@ func (b storageBuilder) copyObject(name string, source copySource, dataset *Buck
 		// The default tags are added to every object; S3 accepts them only as a replacement.
 		TaggingDirective: pulumi.String("REPLACE"),
 	}
+	if b.cfg.RequesterPays {
+		args.RequestPayer = pulumi.String("requester")
+	}
 	switch owner := b.cfg.SourceAccountID; {
 	case owner != "":
 		args.ExpectedSourceBucketOwner = pulumi.String(owner)
@@ -170,7 +173,7 @@ func (b storageBuilder) copyObject(name string, source copySource, dataset *Buck
 	return err
 }
 
-// etag returns the ETag of the object that a copy reads, or an error if the object is too large to copy.
+// etag returns the ETag of the object that a copy reads, or an error if the object is too large to copy or archived.
 func (b storageBuilder) etag(name string, source copySource) pulumi.StringOutput {
 	desired := b.cfg.Copies[name]
 	if source.sample != nil && desired.Source == settings.SampleKey {
@@ -180,13 +183,19 @@ func (b storageBuilder) etag(name string, source copySource) pulumi.StringOutput
 	}
 	return pulumi.All(source.bucket, b.account.Role).ApplyT(func(args []any) (string, error) {
 		bucket, session := args[0].(string), awsprobe.Session{Region: b.scope.Region, Role: args[1].(string)}
-		object, err := session.Object(b.ctx.Context(), bucket, desired.Source, b.cfg.SourceAccountID)
+		object, err := session.Object(b.ctx.Context(), awsprobe.Source{
+			Bucket: bucket, Key: desired.Source, Owner: b.cfg.SourceAccountID, RequesterPays: b.cfg.RequesterPays,
+		})
 		if err != nil {
 			return "", fmt.Errorf("storage.copies.%s.source: %w", name, err)
 		}
 		if object.Size > maxCopyBytes {
 			return "", fmt.Errorf("storage.copies.%s.source: s3://%s/%s has %.1f GiB, more than the 5 GiB that S3 copies at once; copy it with DataSync: remove it here and set storage.transfers.%s to {source: %s}",
 				name, bucket, desired.Source, float64(object.Size)/(1<<30), name, prefixOf(desired.Source))
+		}
+		if object.Archived != "" {
+			return "", fmt.Errorf("storage.copies.%s.source: s3://%s/%s is archived (%s), and S3 does not copy it; restore it first (aws s3api restore-object --bucket %s --key %s --restore-request Days=7), which takes up to two days",
+				name, bucket, desired.Source, object.Archived, bucket, desired.Source)
 		}
 		return object.ETag, nil
 	}).(pulumi.StringOutput)

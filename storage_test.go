@@ -138,13 +138,21 @@ func TestSampleCopy(t *testing.T) {
 	}
 }
 
-// fakeS3 answers HEAD requests for objects by key with their sizes in bytes.
+// fakeS3 answers HEAD requests for objects by key with their sizes in bytes; those below /archive/ are archived. With
+// requester pays, the requester must say so.
 func fakeS3(t *testing.T, sizes map[string]int64) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		size, ok := sizes[r.URL.Path]
 		if r.Method != http.MethodHead || !ok {
 			http.Error(w, "", http.StatusNotFound)
 			return
+		}
+		if strings.Contains(r.URL.Path, "/paid/") && r.Header.Get("X-Amz-Request-Payer") != "requester" {
+			http.Error(w, "", http.StatusForbidden)
+			return
+		}
+		if strings.Contains(r.URL.Path, "/archive/") {
+			w.Header().Set("X-Amz-Storage-Class", "DEEP_ARCHIVE")
 		}
 		w.Header().Set("ETag", `"tag-of`+r.URL.Path+`"`)
 		w.Header().Set("Content-Length", fmt.Sprint(size))
@@ -158,7 +166,9 @@ func fakeS3(t *testing.T, sizes map[string]int64) {
 // Objects of a bucket that is there are looked up in the preview: they must exist and
 // be small enough, and their ETag decides when they are copied again.
 func TestForeignCopies(t *testing.T) {
-	fakeS3(t, map[string]int64{"/company-data/a.jsonl": 5 << 30, "/company-data/big/b.jsonl": 5<<30 + 1})
+	fakeS3(t, map[string]int64{
+		"/company-data/a.jsonl": 5 << 30, "/company-data/big/b.jsonl": 5<<30 + 1, "/company-data/archive/d.jsonl": 1, "/company-data/paid/e.jsonl": 1,
+	})
 	given := func(source string) map[string]any {
 		return map[string]any{
 			"organization.mode": "none", "organization.roleName": "",
@@ -179,9 +189,22 @@ func TestForeignCopies(t *testing.T) {
 	if _, ok := g.resources["storage-source"]; ok {
 		t.Error("a source bucket is made beside the given one")
 	}
+	if c.HasValue("requestPayer") {
+		t.Errorf("copies at the expense of %v", c["requestPayer"])
+	}
+	paid := given("paid/e.jsonl")
+	paid["storage.requesterPays"] = true
+	if g, err = run(t, "prod", paid, nil); err != nil {
+		t.Fatal(err)
+	}
+	if payer := text(g.one(t, "storage-copy-sample").inputs, "requestPayer"); payer != "requester" {
+		t.Errorf("with requester pays the copy is at the expense of %q", payer)
+	}
 	for source, want := range map[string][]string{
-		"big/b.jsonl": {"storage.copies.sample.source", "more than the 5 GiB", "storage.transfers.sample to {source: big/}"},
-		"c.jsonl":     {"storage.copies.sample.source", "s3://company-data/c.jsonl", "the object does not exist"},
+		"archive/d.jsonl": {"storage.copies.sample.source", "s3://company-data/archive/d.jsonl is archived (DEEP_ARCHIVE)", "aws s3api restore-object"},
+		"paid/e.jsonl":    {"storage.copies.sample.source", "access denied", "storage.requesterPays"},
+		"big/b.jsonl":     {"storage.copies.sample.source", "more than the 5 GiB", "storage.transfers.sample to {source: big/}"},
+		"c.jsonl":         {"storage.copies.sample.source", "s3://company-data/c.jsonl", "the object does not exist"},
 	} {
 		_, err := run(t, "prod", given(source), nil)
 		for _, part := range want {

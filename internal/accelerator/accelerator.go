@@ -100,6 +100,9 @@ func (t Type) ResourceName() string {
 // bus error. The limit reserves nothing, but what is written counts against the pod's memory.
 func (t Type) SharedMemoryGiB() int { return t.MemoryGiB / 2 }
 
+// ARM reports whether the processors are ARM, for which images must be built.
+func (t Type) ARM() bool { return t.Architecture == arm }
+
 // Interface is one entry of a launch template's networkInterfaces.
 type Interface struct {
 	NetworkCard int    // networkCardIndex

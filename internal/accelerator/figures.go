@@ -86,7 +86,7 @@ func (f Figures) Validate(p *field.Path, name string) field.ErrorList {
 	priced := f.USDPerHour != 0
 	if _, err := time.Parse(time.DateOnly, f.PriceDate); priced && err != nil {
 		errs = append(errs, field.Invalid(p.Child("priceDate"), f.PriceDate,
-			"must be the day of usdPerHour, for example 2026-07-20"))
+			"must be the day of usdPerHour, for example 2026-07-20; quote it, so that YAML keeps it as it is"))
 	}
 	if priced && f.PriceRegion == "" {
 		errs = append(errs, field.Required(p.Child("priceRegion"), "the AWS region of usdPerHour"))

@@ -15,15 +15,28 @@ import "strings"
 //
 //   - Capacity blocks: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-blocks.html
 //     and capacity-blocks-how.html (which alone names P5en), read 2026-11-22.
+//
 //   - Cluster placement groups support every current generation except burstable, Mac1 and M7i-flex:
 //     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html, read 2026-11-22.
+//
 //   - Network cards of Trn2, which Karpenter's file lacks:
 //     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html#network-cards, read 2026-11-22.
+//
 //   - Quota codes: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html#ec2-on-demand-instances-limits
 //     and using-spot-limits.html, read 2026-11-22; P5's spot quota in several public lists of an account's quotas
 //     (aws service-quotas list-service-quotas --service-code ec2), read 2026-11-26.
 //
-// Left out, because a figure had only one source: trn2.3xlarge (vCPU, memory) and trn2u.48xlarge (accelerators).
+//   - G4dn, Gr6, G7, G7e and P6-B300: Karpenter's files as above, at 1d927085, with prices of 2026-07-20, and a second
+//     copy of DescribeInstanceTypes: moto 5.2.5 (PyPI, 2026-10-27), moto/ec2/resources/instance_types.json.gz. Both read
+//     2026-11-26; the tests compare the table with the second. G7 needs the driver of AMI releases since 20260917:
+//     https://github.com/awslabs/amazon-eks-ami/issues/2768.
+//
+// Left out:
+//
+//   - because a figure had only one source: trn2.3xlarge (vCPU, memory) and trn2u.48xlarge (accelerators);
+//   - p2, p3 and p3dn, whose GPUs CUDA 13, which image/requirements.txt installs, does not support;
+//   - g5g, which has ARM processors: image/Dockerfile builds an image for amd64;
+//   - inf1 and inf2, which are for inference, g6f, which has a part of a GPU, and g4ad, whose GPU is AMD's.
 const (
 	specifications = "https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html (2026-11-22), " +
 		"EC2 DescribeInstanceTypes by karpenter-provider-aws (2026-07-11)"
@@ -58,6 +71,15 @@ type size struct {
 }
 
 var families = []family{
+	{NVIDIA, "NVIDIA T4", 16384, 1, []size{
+		{"g4dn.xlarge", 1, 4, 16, 1, 0, 125, 0.526, false},
+		{"g4dn.2xlarge", 1, 8, 32, 1, 0, 225, 0.752, false},
+		{"g4dn.4xlarge", 1, 16, 64, 1, 0, 225, 1.204, false},
+		{"g4dn.8xlarge", 1, 32, 128, 1, 1, 900, 2.176, false},
+		{"g4dn.12xlarge", 4, 48, 192, 1, 1, 900, 3.912, false},
+		{"g4dn.16xlarge", 1, 64, 256, 1, 1, 900, 4.352, false},
+		{"g4dn.metal", 8, 96, 384, 1, 1, 1800, 7.824, false},
+	}},
 	{NVIDIA, "NVIDIA A10G", 22888, 1, []size{
 		{"g5.xlarge", 1, 4, 16, 1, 0, 250, 1.006, false},
 		{"g5.2xlarge", 1, 8, 32, 1, 0, 450, 1.212, false},
@@ -77,6 +99,8 @@ var families = []family{
 		{"g6.16xlarge", 1, 64, 256, 1, 1, 1880, 3.3968, false},
 		{"g6.24xlarge", 4, 96, 384, 1, 1, 3760, 6.6752, false},
 		{"g6.48xlarge", 8, 192, 768, 1, 1, 7520, 13.3504, false},
+		{"gr6.4xlarge", 1, 16, 128, 1, 0, 600, 1.5392, false},
+		{"gr6.8xlarge", 1, 32, 256, 1, 1, 900, 2.4464, false},
 	}},
 	{NVIDIA, "NVIDIA L40S", 45776, 1, []size{
 		{"g6e.xlarge", 1, 4, 32, 1, 0, 250, 1.861, false},
@@ -87,6 +111,22 @@ var families = []family{
 		{"g6e.16xlarge", 1, 64, 512, 1, 1, 1900, 7.57719, false},
 		{"g6e.24xlarge", 4, 96, 768, 2, 2, 3800, 15.06559, false},
 		{"g6e.48xlarge", 8, 192, 1536, 4, 4, 7600, 30.13118, false},
+	}},
+	{NVIDIA, "NVIDIA RTX PRO 4500", 32768, 1, []size{
+		{"g7.2xlarge", 1, 8, 32, 1, 0, 440, 2.52, false},
+		{"g7.4xlarge", 1, 16, 64, 1, 0, 875, 3.04208, false},
+		{"g7.8xlarge", 1, 32, 128, 1, 1, 930, 4.08624, false},
+		{"g7.12xlarge", 2, 48, 192, 1, 1, 1900, 7.12832, false},
+		{"g7.24xlarge", 4, 96, 384, 1, 1, 3800, 14.25664, false},
+		{"g7.48xlarge", 8, 192, 768, 2, 2, 7600, 28.51328, false},
+	}},
+	{NVIDIA, "NVIDIA RTX PRO 6000", 98304, 1, []size{
+		{"g7e.2xlarge", 1, 8, 64, 1, 0, 1900, 3.36312, false},
+		{"g7e.4xlarge", 1, 16, 128, 1, 0, 1900, 3.99816, false},
+		{"g7e.8xlarge", 1, 32, 256, 1, 1, 1900, 5.26824, false},
+		{"g7e.12xlarge", 2, 48, 512, 1, 1, 3800, 8.28608, false},
+		{"g7e.24xlarge", 4, 96, 1024, 2, 2, 7600, 16.57216, false},
+		{"g7e.48xlarge", 8, 192, 2048, 4, 4, 15200, 33.14432, false},
 	}},
 	{NVIDIA, "NVIDIA A100 40GB", 40960, 1, []size{
 		{"p4d.24xlarge", 8, 96, 1152, 4, 4, 8000, 21.957642, true},
@@ -105,6 +145,9 @@ var families = []family{
 	}},
 	{NVIDIA, "NVIDIA B200", 183359, 1, []size{
 		{"p6-b200.48xlarge", 8, 192, 2048, 8, 8, 30400, 113.9328, true},
+	}},
+	{NVIDIA, "NVIDIA B300", 275040, 1, []size{
+		{"p6-b300.48xlarge", 8, 192, 4096, 17, 16, 30400, 142.416, true},
 	}},
 	{Neuron, "AWS Trainium", 32 * 1024, 2, []size{
 		{"trn1.2xlarge", 1, 8, 32, 1, 0, 474, 1.34375, false},

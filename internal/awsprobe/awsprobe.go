@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 )
@@ -83,14 +84,22 @@ func (s Session) AwaitRole(ctx context.Context, patience time.Duration, report f
 	return nil
 }
 
-// Object is what a copy needs to know of its source.
-type Object struct {
-	ETag string // without quotes
-	Size int64  // bytes
+// Source names an object to look up.
+type Source struct {
+	Bucket, Key   string
+	Owner         string // account that must own the bucket; empty: any
+	RequesterPays bool   // the account of the session pays for the request
 }
 
-// Object looks up an object without reading it. owner, if not empty, is the account that must own the bucket.
-func (s Session) Object(ctx context.Context, bucket, key, owner string) (Object, error) {
+// Object is what a copy needs to know of its source.
+type Object struct {
+	ETag     string // without quotes
+	Size     int64  // bytes
+	Archived string // where it is archived and not restored, for example GLACIER; empty: it can be copied
+}
+
+// Object looks up an object without reading it.
+func (s Session) Object(ctx context.Context, source Source) (Object, error) {
 	cfg, err := s.config(ctx)
 	if err != nil {
 		return Object{}, err
@@ -99,15 +108,36 @@ func (s Session) Object(ctx context.Context, bucket, key, owner string) (Object,
 		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), s.Role,
 			func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = sessionName }))
 	}
-	input := &s3.HeadObjectInput{Bucket: &bucket, Key: &key}
-	if owner != "" {
-		input.ExpectedBucketOwner = &owner
+	input := &s3.HeadObjectInput{Bucket: &source.Bucket, Key: &source.Key}
+	if source.Owner != "" {
+		input.ExpectedBucketOwner = &source.Owner
+	}
+	if source.RequesterPays {
+		input.RequestPayer = types.RequestPayerRequester
 	}
 	found, err := s3.NewFromConfig(cfg).HeadObject(ctx, input)
 	if err != nil {
-		return Object{}, fmt.Errorf("s3://%s/%s: %w", bucket, key, explain(err))
+		return Object{}, fmt.Errorf("s3://%s/%s: %w", source.Bucket, source.Key, explain(err))
 	}
-	return Object{ETag: strings.Trim(aws.ToString(found.ETag), `"`), Size: aws.ToInt64(found.ContentLength)}, nil
+	return Object{
+		ETag: strings.Trim(aws.ToString(found.ETag), `"`), Size: aws.ToInt64(found.ContentLength), Archived: archived(found),
+	}, nil
+}
+
+// archived returns the storage class or archive tier from which an object cannot be copied until it is restored, or "".
+// A restored object says so; STANDARD is not said at all.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, read 2026-11-26
+func archived(found *s3.HeadObjectOutput) string {
+	if strings.Contains(aws.ToString(found.Restore), `ongoing-request="false"`) {
+		return ""
+	}
+	switch found.StorageClass {
+	case types.StorageClassGlacier, types.StorageClassDeepArchive: // not GLACIER_IR, which is read at once
+		return string(found.StorageClass)
+	case types.StorageClassIntelligentTiering:
+		return string(found.ArchiveStatus)
+	}
+	return ""
 }
 
 // explain adds words to the bare status codes that answer a HEAD request.
@@ -120,7 +150,7 @@ func explain(err error) error {
 	case 404:
 		return errors.New("the object does not exist: upload it, or correct bucket and key")
 	case 403:
-		return errors.New("access denied: the account's role needs s3:GetObject and s3:ListBucket (in the bucket's policy too if another account owns it), and the owner must be the expected one")
+		return errors.New("access denied: the account's role needs s3:GetObject and s3:ListBucket (in the bucket's policy too if another account owns it), and the owner must be the expected one. A bucket whose requester pays needs storage.requesterPays: true")
 	case 301, 400:
 		return fmt.Errorf("the bucket seems to be in another region: %w", err)
 	}

@@ -68,28 +68,59 @@ func TestAwaitRole(t *testing.T) {
 }
 
 func TestObject(t *testing.T) {
+	headers := map[string]string{} // of the next answer
+	var payer string               // of the last request
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		payer = r.Header.Get("X-Amz-Request-Payer")
 		if owner := r.Header.Get("X-Amz-Expected-Bucket-Owner"); r.URL.Path != "/bucket/key" || owner != "" && owner != "123456789012" {
 			w.WriteHeader(map[bool]int{true: http.StatusForbidden, false: http.StatusNotFound}[r.URL.Path == "/bucket/key"])
 			return
 		}
 		w.Header().Set("ETag", `"tag"`)
 		w.Header().Set("Content-Length", "7")
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
 	}))
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	ambient := Session{Region: "us-west-2"}
+	look := func(source Source) (Object, error) { return ambient.Object(context.Background(), source) }
 
-	found, err := ambient.Object(context.Background(), "bucket", "key", "123456789012")
-	if err != nil || found != (Object{ETag: "tag", Size: 7}) {
-		t.Errorf("found %+v, %v", found, err)
+	found, err := look(Source{Bucket: "bucket", Key: "key", Owner: "123456789012"})
+	if err != nil || found != (Object{ETag: "tag", Size: 7}) || payer != "" {
+		t.Errorf("found %+v, %v, at the expense of %q", found, err, payer)
 	}
-	if _, err := ambient.Object(context.Background(), "bucket", "other", ""); err == nil || !strings.Contains(err.Error(), "s3://bucket/other: the object does not exist") {
+	if _, err := look(Source{Bucket: "bucket", Key: "key", RequesterPays: true}); err != nil || payer != "requester" {
+		t.Errorf("requester pays: %v, at the expense of %q", err, payer)
+	}
+	if _, err := look(Source{Bucket: "bucket", Key: "other"}); err == nil || !strings.Contains(err.Error(), "s3://bucket/other: the object does not exist") {
 		t.Errorf("missing object: %v", err)
 	}
-	if _, err := ambient.Object(context.Background(), "bucket", "key", "999999999999"); err == nil || !strings.Contains(err.Error(), "access denied") {
+	_, err = look(Source{Bucket: "bucket", Key: "key", Owner: "999999999999"})
+	if err == nil || !strings.Contains(err.Error(), "access denied") || !strings.Contains(err.Error(), "storage.requesterPays") {
 		t.Errorf("another owner: %v", err)
+	}
+
+	const class, restore, tier = "X-Amz-Storage-Class", "X-Amz-Restore", "X-Amz-Archive-Status"
+	for _, c := range []struct {
+		headers map[string]string
+		want    string
+	}{
+		{map[string]string{class: "STANDARD_IA"}, ""},
+		{map[string]string{class: "GLACIER_IR"}, ""},
+		{map[string]string{class: "GLACIER"}, "GLACIER"},
+		{map[string]string{class: "DEEP_ARCHIVE"}, "DEEP_ARCHIVE"},
+		{map[string]string{class: "DEEP_ARCHIVE", restore: `ongoing-request="true"`}, "DEEP_ARCHIVE"},
+		{map[string]string{class: "GLACIER", restore: `ongoing-request="false", expiry-date="Fri, 21 Dec 2026 00:00:00 GMT"`}, ""},
+		{map[string]string{class: "INTELLIGENT_TIERING"}, ""},
+		{map[string]string{class: "INTELLIGENT_TIERING", tier: "DEEP_ARCHIVE_ACCESS"}, "DEEP_ARCHIVE_ACCESS"},
+	} {
+		headers = c.headers
+		if found, err := look(Source{Bucket: "bucket", Key: "key"}); err != nil || found.Archived != c.want {
+			t.Errorf("%v: archived in %q, %v, want %q", c.headers, found.Archived, err, c.want)
+		}
 	}
 }

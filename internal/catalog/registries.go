@@ -8,11 +8,11 @@ func EKSRegistry(region string) string {
 	if !listed {
 		account = "602401143452"
 	}
-	return fmt.Sprintf("%s.dkr.ecr.%s.%s", account, region, DNSSuffix(region))
+	return fmt.Sprintf("%s.dkr.ecr.%s.%s", account, region, dnsSuffix)
 }
 
 // eksRegistryAccounts returns the account of EKS's registry by region. Regions that are not listed have
-// 602401143452. The account of eusc-de-east-1, 877088126301, is left out with its partition.
+// 602401143452. Those of other partitions are left out.
 // https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html, read 2026-11-25
 func eksRegistryAccounts() map[string]string {
 	return map[string]string{
@@ -26,8 +26,6 @@ func eksRegistryAccounts() map[string]string {
 		"ap-southeast-6": "333609536671",
 		"ap-southeast-7": "121268973566",
 		"ca-west-1":      "761377655185",
-		"cn-north-1":     "918309763551",
-		"cn-northwest-1": "961992271922",
 		"eu-central-2":   "900612956339",
 		"eu-south-1":     "590381155156",
 		"eu-south-2":     "455263428931",
@@ -35,22 +33,10 @@ func eksRegistryAccounts() map[string]string {
 		"me-central-1":   "759879836304",
 		"me-south-1":     "558608220178",
 		"mx-central-1":   "730335286997",
-		"us-gov-east-1":  "151742754352",
-		"us-gov-west-1":  "013241004608",
 	}
 }
 
-// DeepLearningAccount returns the account that owns the registry of AWS's Deep Learning Containers in a
-// region. It knows the regions that are enabled by default, China and us-gov-west-1; opt-in regions have
-// other accounts.
+// DeepLearningAccount returns the account that owns the registry of AWS's Deep Learning Containers. It knows the
+// regions that are enabled by default; opt-in regions have other accounts.
 // https://docs.aws.amazon.com/sagemaker/latest/dg-ecr-paths/ecr-us-west-2.html, read 2026-11
-func DeepLearningAccount(region string) string {
-	switch Partition(region) {
-	case "aws-cn":
-		return "727897471807"
-	case "aws-us-gov":
-		return "442386744353"
-	default:
-		return "763104351884"
-	}
-}
+func DeepLearningAccount(string) string { return "763104351884" }

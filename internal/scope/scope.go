@@ -16,7 +16,6 @@ type Scope struct {
 	Stack     string            // stack name, which is the environment, for example dev
 	Region    string            // AWS region of everything but organization and billing
 	Partition string            // ARN partition of the region, for example aws
-	DNSSuffix string            // domain of the partition's endpoints, for example amazonaws.com
 	Prefix    string            // <project>-<stack>: names that are a contract start with it
 	Protect   bool              // Pulumi refuses to delete what holds data, money or accounts
 	Tags      map[string]string // default tags of every AWS resource, the platform's own included
@@ -28,8 +27,7 @@ func New(ctx *pulumi.Context, region string, protect bool, tags map[string]strin
 		Project:   ctx.Project(),
 		Stack:     ctx.Stack(),
 		Region:    region,
-		Partition: catalog.Partition(region),
-		DNSSuffix: catalog.DNSSuffix(region),
+		Partition: catalog.Partition,
 		Prefix:    ctx.Project() + "-" + ctx.Stack(),
 		Protect:   protect,
 		Tags: map[string]string{

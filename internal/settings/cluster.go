@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -154,26 +153,6 @@ func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	if accelerator.Accelerated(c.SystemInstanceType) {
 		errs = append(errs, field.Invalid(system, c.SystemInstanceType,
 			"must be a type without accelerators, for example m6i.large"))
-	}
-	return errs
-}
-
-func (c rawCluster) validatePublic(p *field.Path) field.ErrorList {
-	ranges, allow := p.Child("publicCidrs"), p.Child("allowPublicAccessFromAnywhere")
-	errs := unique(ranges, c.PublicCIDRs)
-	anywhere := false
-	for i, text := range c.PublicCIDRs {
-		errs = append(errs, cidrRange(ranges.Index(i), text)...)
-		if strings.HasSuffix(text, "/0") {
-			anywhere = true
-			if !c.AllowPublicAccessFromAnywhere {
-				errs = append(errs, field.Invalid(ranges.Index(i), text,
-					fmt.Sprintf("must not include the whole internet; list your own ranges, or confirm with %s: true", allow)))
-			}
-		}
-	}
-	if c.AllowPublicAccessFromAnywhere && !anywhere {
-		errs = append(errs, field.Forbidden(allow, fmt.Sprintf("requires 0.0.0.0/0 in %s; add it, or remove this", ranges)))
 	}
 	return errs
 }

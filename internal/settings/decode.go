@@ -57,6 +57,10 @@ func (d *decoder) wrong(p *field.Path, into reflect.Type, value any, must string
 
 // fill sets into to the value. declared says that Pulumi.yaml declares the key, so that it has a default there.
 func (d *decoder) fill(p *field.Path, value any, into reflect.Value, declared bool) {
+	if value == nil { // in YAML, a key with nothing after it
+		d.errors = append(d.errors, field.Required(p, "it has no value in the stack file: write one ({} for an object without fields), or remove the key"))
+		return
+	}
 	switch into.Kind() {
 	case reflect.Pointer: // nil if left out
 		into.Set(reflect.New(into.Type().Elem()))
@@ -149,10 +153,14 @@ func (d *decoder) scalar(p *field.Path, value any, into reflect.Value) {
 		into.SetString(text)
 	case reflect.Int:
 		number, err := strconv.Atoi(text)
-		if err != nil {
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			d.wrong(p, into.Type(), value, "must be a number of fewer digits")
+		case err != nil:
 			d.wrong(p, into.Type(), value, "must be a whole number")
+		default:
+			into.SetInt(int64(number))
 		}
-		into.SetInt(int64(number))
 	case reflect.Float64:
 		number, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsNaN(number) || math.IsInf(number, 0) {

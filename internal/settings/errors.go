@@ -100,6 +100,11 @@ func suggest(name string, names []string) string {
 	const least = 0.5 // half of the letters are the same
 	best, score := "", 0.0
 	for _, candidate := range names {
+		if strings.HasPrefix(candidate, name+".") { // ecr is nearer to ecr.api than to ec2
+			return fmt.Sprintf("; did you mean %s?", candidate)
+		}
+	}
+	for _, candidate := range names {
 		if s := levenshtein.Match(strings.ToLower(name), strings.ToLower(candidate), nil); s > score {
 			best, score = candidate, s
 		}

@@ -72,9 +72,10 @@ var (
 	repositoryName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 	commitHash     = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 	apiURL         = regexp.MustCompile(`^https://[^/\s]+/([^\s]*/)?$`)
-	// slashed matches GitLab groups, and those branch names of https://git-scm.com/docs/git-check-ref-format that need
-	// no escaping in a URL.
-	slashed = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
+	// slashed matches GitLab groups. branchName matches those branch names of
+	// https://git-scm.com/docs/git-check-ref-format that need no escaping in the path of a URL.
+	slashed    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
+	branchName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+@-]*(/[A-Za-z0-9_][A-Za-z0-9_.+@-]*)*$`)
 )
 
 func (g rawGit) validate(p *field.Path, resolved Git, in input) field.ErrorList {
@@ -144,10 +145,10 @@ func validateBranch(p *field.Path, written, name string) field.ErrorList {
 	case strings.HasPrefix(name, "refs/"):
 		return field.ErrorList{field.Invalid(p, written,
 			"must be the name of a branch without refs/heads/, for example training/dev")}
-	case !slashed.MatchString(name), len(name) > 200, strings.Contains(name, ".."),
+	case !branchName.MatchString(name), len(name) > 200, strings.Contains(name, ".."),
 		strings.HasSuffix(name, ".lock"), strings.HasSuffix(name, "."):
 		return field.ErrorList{field.Invalid(p, written,
-			"must be a branch name of letters, digits, and single dots, hyphens, underscores and slashes")}
+			"must be a branch name of letters, digits, single dots and slashes, and - _ + @")}
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"llm-platform/internal/accelerator"
-	"llm-platform/internal/catalog"
 	"llm-platform/internal/policy"
 )
 
@@ -53,13 +52,7 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 	regions, roles, types := p.Child("regions"), p.Child("exemptRoles"), p.Child("instanceTypes")
 	errs := slices.Concat(unique(regions, g.Regions), unique(roles, g.ExemptRoles), unique(types, g.InstanceTypes))
 	for i, region := range g.Regions {
-		switch {
-		case !regionName.MatchString(region):
-			errs = append(errs, field.Invalid(regions.Index(i), region, "must be an AWS region, for example eu-west-1"))
-		case catalog.Partition(region) != catalog.Partition(s.Region):
-			errs = append(errs, field.Invalid(regions.Index(i), region,
-				"must be in the partition of the stack's region, "+s.Region))
-		}
+		errs = append(errs, validateRegion(regions.Index(i), region)...)
 	}
 	for i, role := range g.ExemptRoles {
 		switch {

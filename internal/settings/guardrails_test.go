@@ -75,9 +75,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		want   string
 		change func(*raw)
 	}{
-		{`guardrails.regions[0]: must be an AWS region, for example eu-west-1, got "eu-west-1a"`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1a"} }},
+		{`guardrails.regions[0]: must be an AWS region, for example us-west-2, got "eu-west-1a"; omit the letter of an availability zone`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1a"} }},
 		{`guardrails.regions[1]: repeats "eu-west-1"; list it once`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1", "eu-west-1"} }},
-		{`guardrails.regions[0]: must be in the partition of the stack's region, us-west-2, got "cn-north-1"`, func(s *raw) { s.Guardrails.Regions = []string{"cn-north-1"} }},
+		{`guardrails.regions[0]: must not be in China, whose accounts, budgets, service principals or endpoint names differ, got "cn-north-1"; use a region of the partition aws, for example us-west-2`, func(s *raw) { s.Guardrails.Regions = []string{"cn-north-1"} }},
 		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator, got "*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"*"} }},
 		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator, got "arn:aws:iam::123456789012:role/Admin"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"arn:aws:iam::123456789012:role/Admin"} }},
 		{"guardrails.exemptRoles[0]: OrganizationAccountAccessRole is organization.roleName, which is exempt already; remove it", func(s *raw) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},

@@ -3,7 +3,6 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,9 +174,7 @@ func (o rawOrganization) validateNew(p, at *field.Path, name string, account Acc
 		return field.ErrorList{field.Required(at.Child("id"), "organization.mode none uses existing accounts only")}
 	}
 	var errs field.ErrorList
-	if len(account.Name) > 50 {
-		errs = append(errs, field.Invalid(at.Child("name"), account.Name, "must be at most 50 characters"))
-	}
+	errs = append(errs, match(at.Child("name"), account.Name, accountName, "1 to 50 printable ASCII characters, which AWS requires")...)
 	unit, units := account.OrganizationalUnit, p.Child("organizationalUnits")
 	if unit != "" && in.read(units) && !slices.Contains(o.OrganizationalUnits, unit) && !unitID.MatchString(unit) {
 		errs = append(errs, field.Invalid(at.Child("organizationalUnit"), unit,
@@ -188,15 +185,7 @@ func (o rawOrganization) validateNew(p, at *field.Path, name string, account Acc
 			fmt.Sprintf("account %s has neither email nor id. Set it, for example to "+
 				"aws+{stack}-{account}@example.com", name)))
 	}
-	address, err := mail.ParseAddress(account.Email)
-	_, domain, _ := strings.Cut(account.Email, "@")
-	if err != nil || address.Address != account.Email || len(account.Email) < 6 || len(account.Email) > 64 ||
-		strings.ContainsAny(account.Email, "{} ") || !strings.Contains(domain, ".") {
-		errs = append(errs, field.Invalid(at.Child("email"), account.Email,
-			"must be an e-mail address of 6 to 64 characters, name@domain; organization.emailTemplate may contain "+
-				"{stack} and {account}"))
-	}
-	return errs
+	return append(errs, validateAccountEmail(at.Child("email"), account.Email)...)
 }
 
 // knownAccount checks that an account is configured. The training account always is, or is reported already.

@@ -128,6 +128,9 @@ func (r rawPool) validate(at *field.Path, name string, pool Pool, existing bool,
 			"must be described in cluster.instanceTypes, or be one of "+strings.Join(known, ", ")+suggest(r.InstanceType, known))}
 	}
 	errs := slices.Concat(r.validateLabels(at.Child("labels"), name), r.validateTaint(at.Child("taint")))
+	if !existing {
+		errs = append(errs, r.validateNodeNames(at)...)
+	}
 	if pool.EFA && pool.Type.EFAInterfaces == 0 {
 		errs = append(errs, field.Forbidden(at.Child("efa"),
 			r.InstanceType+" does not support EFA; use a larger type of the family, or remove this"))

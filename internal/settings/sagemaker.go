@@ -42,7 +42,8 @@ func (s SageMaker) validate(p *field.Path, storage Storage) field.ErrorList {
 		return errs
 	}
 	if s.NotebookSubnetID == "" {
-		errs = append(errs, field.Required(subnet, "name a private subnet of the training account"))
+		errs = append(errs, field.Required(subnet, "name an existing private subnet of the training account. The "+
+			"first pulumi up creates those of the stack's own VPC (output vpcId): add the notebook after it"))
 	}
 	if len(s.NotebookSecurityGroupIDs) == 0 {
 		errs = append(errs, field.Required(groups, "list one to five security groups"))

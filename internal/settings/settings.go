@@ -7,8 +7,6 @@
 package settings
 
 import (
-	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,15 +97,17 @@ func (r raw) resolve(stack string) Settings {
 
 func (r raw) validate(s Settings, in input) field.ErrorList {
 	var errs field.ErrorList
-	if !isName(s.Stack, 20) {
+	// ECR refuses two hyphens in a row in a repository's name.
+	// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
+	if !isName(s.Stack, 20) || strings.Contains(s.Stack, "--") {
 		errs = append(errs, field.Invalid(field.NewPath("(stack)"), s.Stack,
-			"must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first; it is part of "+
-				"account names and tags"))
+			"must have a name of 1 to 20 lower-case letters, digits and single hyphens, a letter first; it is part of "+
+				"the names of accounts, buckets and the image repository"))
 	}
 	cluster := r.Cluster.validate(field.NewPath("cluster"), s, in)
 	return slices.Concat(errs,
-		match(field.NewPath("region"), s.Region, regionName,
-			"an AWS region, for example us-west-2; omit the letter of an availability zone"),
+		validateRegion(field.NewPath("region"), s.Region),
+		validateOptIn(field.NewPath("region"), s),
 		validateTags(field.NewPath("tags"), s.Tags),
 		r.Organization.validate(field.NewPath("organization"), s.Organization, in),
 		r.Storage.validate(field.NewPath("storage"), s.Storage),
@@ -116,46 +116,11 @@ func (r raw) validate(s Settings, in input) field.ErrorList {
 		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
 		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
 		r.Network.validate(field.NewPath("network"), s.Region, in),
+		r.validateOfferings(s, in),
 		cluster,
 		r.Git.validate(field.NewPath("git"), s.Git, in),
 		r.Training.validate(field.NewPath("training"), s.Cluster, slices.Concat(cluster, in.unread), in),
 	)
 }
 
-var (
-	// Regions of the partitions that catalog.Partition knows.
-	regionName = regexp.MustCompile(`^(us|us-gov|ca|mx|sa|eu|af|il|me|ap|cn)-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]$`)
-	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
-)
-
-// platformTags are the tags that the program sets itself.
-var platformTags = []string{"Environment", "ManagedBy", "Project"}
-
-// maxTags is how many tags an S3 object may have, which is the lowest limit of the platform's resources.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
-const maxTags = 10
-
-func validateTags(p *field.Path, tags map[string]string) field.ErrorList {
-	var errs field.ErrorList
-	if most := maxTags - len(platformTags); len(tags) > most {
-		errs = append(errs, field.Invalid(p, len(tags),
-			fmt.Sprintf("must be at most %d tags; an S3 object may have %d, including %s", most, maxTags, strings.Join(platformTags, ", "))))
-	}
-	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		at := entry(p, name)
-		// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
-		if name == "" || len([]rune(name)) > 128 {
-			errs = append(errs, field.Invalid(at, name, "must have a name of 1 to 128 characters"))
-		}
-		if len([]rune(tags[name])) > 256 {
-			errs = append(errs, field.Invalid(at, tags[name], "must be at most 256 characters"))
-		}
-		if strings.HasPrefix(strings.ToLower(name), "aws:") {
-			errs = append(errs, field.Forbidden(at, "names that start with aws: are reserved; choose another name"))
-		}
-		if slices.ContainsFunc(platformTags, func(own string) bool { return strings.EqualFold(name, own) }) {
-			errs = append(errs, field.Forbidden(at, "is set by the platform; choose another name"))
-		}
-	}
-	return errs
-}
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)

@@ -24,7 +24,7 @@ func token(name string) string {
 
 // Validation and resolution change nothing of what was written.
 func TestValidationChangesNothing(t *testing.T) {
-	for _, c := range slices.Concat(badCases(), badClusters()) {
+	for _, c := range slices.Concat(badCases(), badClusters(), refusedByAWS()) {
 		values := with(t, "dev", c.set)
 		written, unread := decode(values)
 		same, _ := decode(values)
@@ -119,13 +119,13 @@ func badCases() []bad {
 		{"too few days", map[string]any{"storage.noncurrentDays": 0}, []string{"storage.noncurrentDays: must be between 1 and 3650, got 0"}},
 		{"too many days", map[string]any{"storage.logDays": 4000}, []string{"storage.logDays: must be between 1 and 3650, got 4000"}},
 		{"unknown encryption", map[string]any{"storage.encryption": "KMS"}, []string{`storage.encryption: must be one of kms, aes256, got "KMS"; did you mean kms?`}},
-		{"isolated region", map[string]any{"region": "us-iso-east-1"}, []string{`region: must be an AWS region, for example us-west-2, got "us-iso-east-1"; omit the letter of an availability zone`}},
+		{"isolated region", map[string]any{"region": "us-iso-east-1"}, []string{`region: must not be in an isolated partition, whose accounts, budgets, service principals or endpoint names differ, got "us-iso-east-1"; use a region of the partition aws, for example us-west-2`}},
 		{"unknown mode", map[string]any{"organization.mode": "crate"}, []string{`organization.mode: must be one of create, adopt, none, got "crate"; did you mean create?`}},
 		// Tags.
-		{"too many tags", map[string]any{"tags": map[string]any{"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": "", "h": ""}}, []string{"tags: must be at most 7 tags, got 8; an S3 object may have 10, including Environment, ManagedBy, Project"}},
+		{"too many tags", map[string]any{"tags": map[string]any{"a": "x", "b": "x", "c": "x", "d": "x", "e": "x", "f": "x", "g": "x", "h": "x"}}, []string{"tags: must be at most 7 tags, got 8; an S3 object may have 10, including Environment, ManagedBy, Project"}},
 		{"tag of AWS", map[string]any{"tags": map[string]any{"aws:x": "y"}}, []string{"tags.aws:x: names that start with aws: are reserved; choose another name"}},
 		{"tag of ours", map[string]any{"tags": map[string]any{"environment": "y"}}, []string{"tags.environment: is set by the platform; choose another name"}},
-		{"long tag", map[string]any{"tags": map[string]any{"a": strings.Repeat("x", 257)}}, []string{`tags.a: must be at most 256 characters, got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`}},
+		{"long tag", map[string]any{"tags": map[string]any{"a": strings.Repeat("x", 257)}}, []string{`tags.a: must be 1 to 256 characters that every service accepts: ASCII letters, digits, spaces and + - = . _ : / @, got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`}},
 		// Organization.
 		{"short management account", map[string]any{"organization.managementAccountId": "123"}, []string{`organization.managementAccountId: must be an AWS account id of 12 digits, got "123"; quote it, so that YAML keeps a leading zero`}},
 		{"service that is not trusted", map[string]any{"organization.trustedServices": []any{"cloudwatch.amazonaws.com"}}, []string{`organization.trustedServices[0]: must be a service that supports trusted access (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html), got "cloudwatch.amazonaws.com"; did you mean cloudtrail.amazonaws.com?`}},
@@ -149,7 +149,7 @@ func badCases() []bad {
 		{"same id twice", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{"id": "123456789012"}, "testing": map[string]any{"id": "123456789012"}}}, []string{`organization.accounts.training.id: must differ from the id of testing, got "123456789012"`}},
 		{"management account for training", map[string]any{"organization.managementAccountId": "123456789012", "organization.accounts": map[string]any{"training": map[string]any{"id": "123456789012"}}}, []string{`organization.accounts.training.id: must not be the management account, which guardrails do not apply to, got "123456789012"; use a member account`}},
 		{"same title twice", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{"name": "x"}, "testing": map[string]any{"name": "x"}}}, []string{`organization.accounts.training.name: must differ from the name of testing, got "x"`}},
-		{"long title", made(map[string]any{"name": strings.Repeat("x", 51)}), []string{`organization.accounts.training.name: must be at most 50 characters, got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"`}},
+		{"long title", made(map[string]any{"name": strings.Repeat("x", 51)}), []string{`organization.accounts.training.name: must be 1 to 50 printable ASCII characters, which AWS requires, got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"`}},
 		{"no organization and no id", map[string]any{"organization.mode": "none"}, []string{"organization.accounts.deployment.id: is required; organization.mode none uses existing accounts only", "organization.accounts.testing.id: is required; organization.mode none uses existing accounts only", "organization.accounts.training.id: is required; organization.mode none uses existing accounts only"}},
 		// Storage.
 		{"bucket's address", map[string]any{"storage.sourceBucket": "s3://data"}, []string{`storage.sourceBucket: must be a bucket name, not a URL or an ARN: 3 to 63 lower-case letters, digits and hyphens, got "s3://data"; dots break TLS and some S3 clients`}},
@@ -167,10 +167,10 @@ func badCases() []bad {
 		{"copy to a doubled slash", copied(map[string]any{"source": "a", "destination": "b//a"}), []string{`storage.copies.a.destination: must not have a leading or a doubled slash, got "b//a"`}},
 		{"bad copy name", map[string]any{"storage.copies": map[string]any{"A B": map[string]any{"source": "a"}}}, []string{`storage.copies.A B: must have a name of 1 to 40 lower-case letters, digits and hyphens, got "A B"`}},
 		{"two copies to one place", map[string]any{"storage.copies": map[string]any{"a": map[string]any{"source": "x"}, "b": map[string]any{"source": "y", "destination": "x"}}}, []string{`storage.copies.b.destination: must differ from the destination of a, got "x"`}},
-		{"transfer each minute", moved(map[string]any{"source": "a/", "schedule": "rate(1 minute)"}), []string{`storage.transfers.a.schedule: must be rate(N hours), rate(N days) or cron(…), got "rate(1 minute)"; DataSync starts a task at most once an hour`}},
+		{"transfer each minute", moved(map[string]any{"source": "a/", "schedule": "rate(1 minute)"}), []string{`storage.transfers.a.schedule: must be rate(1 hour), rate(N hours), rate(N days) or cron(minute hour day-of-month month day-of-week year), got "rate(1 minute)"; DataSync starts a task at most once an hour`}},
 		{"two transfers to one place", map[string]any{"storage.transfers": map[string]any{"a": map[string]any{"source": "x/"}, "b": map[string]any{"source": "y", "destination": "x"}}}, []string{`storage.transfers.b.destination: must differ from the destination of a, got "x"`}},
 		// SageMaker.
-		{"notebook without subnet", notebook(map[string]any{"sagemaker.notebookSubnetId": ""}), []string{"sagemaker.notebookSubnetId: is required; name a private subnet of the training account"}},
+		{"notebook without subnet", notebook(map[string]any{"sagemaker.notebookSubnetId": ""}), []string{"sagemaker.notebookSubnetId: is required; name an existing private subnet of the training account. The first pulumi up creates those of the stack's own VPC (output vpcId): add the notebook after it"}},
 		{"notebook without groups", notebook(map[string]any{"sagemaker.notebookSecurityGroupIds": []any{}}), []string{"sagemaker.notebookSecurityGroupIds: is required; list one to five security groups"}},
 		{"notebook without key", notebook(map[string]any{"storage.encryption": "aes256"}), []string{"sagemaker.notebookInstanceType: cannot be combined with storage.encryption aes256: the notebook's volume is encrypted with the KMS key of the data; set storage.encryption to kms"}},
 		{"subnet without notebook", notebook(map[string]any{"sagemaker.notebookInstanceType": ""}), []string{"sagemaker.notebookInstanceType: is required; set it, for example to ml.t3.medium, or remove the notebook's subnet and security groups"}},
@@ -250,7 +250,7 @@ func TestSuggest(t *testing.T) {
 		"P4d.24xlarge": "p4d.24xlarge",
 		"g6e.48xlarg":  "g6e.48xlarge",
 		"trn2.48xlarg": "trn2.48xlarge",
-		"p6-b300.48xl": "p6-b200.48xlarge",
+		"p6-b300.48xl": "p6-b300.48xlarge",
 		"c7g.medium":   "",
 	} {
 		got := suggest(name, accelerator.Known())

@@ -28,6 +28,7 @@ type Storage struct {
 	SourceBucket    string              // existing bucket to copy from. Empty: one is created, with a sample
 	SourceAccountID string              // account that owns it; empty: the training account
 	SourceKMSKeyARN string              // KMS key that encrypts it; empty: none
+	RequesterPays   bool                // the training account pays for reading the source bucket
 	Copies          map[string]Copy     // by name
 	Transfers       map[string]Transfer // by name
 }
@@ -54,6 +55,7 @@ type rawStorage struct {
 	SourceBucket    string                 `json:"sourceBucket"`
 	SourceAccountID string                 `json:"sourceAccountId"`
 	SourceKMSKeyARN string                 `json:"sourceKmsKeyArn"`
+	RequesterPays   bool                   `json:"requesterPays"`
 	Copies          map[string]rawCopy     `json:"copies"`
 	Transfers       map[string]rawTransfer `json:"transfers"`
 }
@@ -92,6 +94,7 @@ func (s rawStorage) resolve() Storage {
 		SourceBucket:    s.SourceBucket,
 		SourceAccountID: s.SourceAccountID,
 		SourceKMSKeyARN: s.SourceKMSKeyARN,
+		RequesterPays:   s.RequesterPays,
 		Copies:          copies,
 		Transfers:       transfers,
 	}
@@ -101,8 +104,6 @@ var (
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, without dots, which break TLS with
 	// virtual-hosted names and some S3 clients.
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
-	// https://docs.aws.amazon.com/datasync/latest/userguide/task-scheduling.html
-	schedule = regexp.MustCompile(`^(rate\([1-9][0-9]* (hours?|days?)\)|cron\([^()]+\))$`)
 )
 
 func (s rawStorage) validate(p *field.Path, resolved Storage) field.ErrorList {
@@ -125,6 +126,9 @@ func (s rawStorage) validateSource(p *field.Path) field.ErrorList {
 		}
 		if s.SourceKMSKeyARN != "" {
 			errs = append(errs, field.Forbidden(key, "requires "+bucket.String()+"; set it, or remove this"))
+		}
+		if s.RequesterPays {
+			errs = append(errs, field.Forbidden(p.Child("requesterPays"), "requires "+bucket.String()+"; set it, or remove this"))
 		}
 		return errs
 	}
@@ -165,8 +169,7 @@ func validateTransfers(p *field.Path, transfers map[string]Transfer) field.Error
 		if t.Destination != t.Source {
 			errs = append(errs, keyPrefix(at.Child("destination"), t.Destination)...)
 		}
-		errs = append(errs, optional(at.Child("schedule"), t.Schedule, schedule,
-			"rate(N hours), rate(N days) or cron(…); DataSync starts a task at most once an hour")...)
+		errs = append(errs, validateSchedule(at.Child("schedule"), t.Schedule)...)
 		prefix := strings.TrimSuffix(t.Destination, "/")
 		if other, taken := writer[prefix]; taken {
 			errs = append(errs, field.Invalid(at.Child("destination"), t.Destination,

@@ -68,7 +68,7 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"default branch", git(map[string]any{"git.branch": "master"}), []string{`git.branch: must not be the default branch, got "master"; use another, for example training/{stack}`}},
 		{"source as branch", git(map[string]any{"git.branch": "trunk", "git.source": "trunk"}), []string{`git.branch: must differ from git.source, got "trunk"; the scripts need a branch of their own, for example training/{stack}`}},
 		{"reference as branch", git(map[string]any{"git.branch": "refs/heads/a"}), []string{`git.branch: must be the name of a branch without refs/heads/, for example training/dev, got "refs/heads/a"`}},
-		{"bad branch", git(map[string]any{"git.branch": "a..b"}), []string{`git.branch: must be a branch name of letters, digits, and single dots, hyphens, underscores and slashes, got "a..b"`}},
+		{"bad branch", git(map[string]any{"git.branch": "a..b"}), []string{`git.branch: must be a branch name of letters, digits, single dots and slashes, and - _ + @, got "a..b"`}},
 		{"short commit", git(map[string]any{"git.source": "abc1234"}), []string{`git.source: must be a branch, or a commit with all of its 40 digits, got "abc1234"`}},
 		{"page as API", git(map[string]any{"git.baseUrl": "https://git.example.com/api/v4"}), []string{`git.baseUrl: must be the URL of an API with a slash at the end, for example https://git.example.com/api/v4/, got "https://git.example.com/api/v4"`}},
 		{"token in plain text", git(map[string]any{"git.token": secretText}), []string{"git.token: is stored in plain text in the stack file; run `pulumi config set --secret --path git.token`, and rotate the old value"}},

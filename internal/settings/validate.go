@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"llm-platform/internal/catalog"
 )
 
 // between checks that a number lies within limits, both included.
@@ -20,12 +22,19 @@ func between(p *field.Path, value, least, most int) field.ErrorList {
 	return field.ErrorList{field.Invalid(p, value, fmt.Sprintf("must be between %d and %d", least, most))}
 }
 
+// cutNumber matches what YAML may have made of a number with a zero at its end: unquoted, it reads 1.40 as 1.4.
+var cutNumber = regexp.MustCompile(`^[0-9]+\.[0-9]$`)
+
 // choice checks that a value is one of the options.
 func choice(p *field.Path, value string, options ...string) field.ErrorList {
 	if slices.Contains(options, value) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(p, value, "must be one of "+strings.Join(options, ", ")+suggest(value, options))}
+	way := suggest(value, options)
+	if cutNumber.MatchString(value) {
+		way = "; quote it, so that YAML keeps a zero at its end"
+	}
+	return field.ErrorList{field.Invalid(p, value, "must be one of "+strings.Join(options, ", ")+way)}
 }
 
 // match checks a value against a pattern. must completes "must be".
@@ -133,7 +142,7 @@ func (k arnKind) optional(p *field.Path, text string) field.ErrorList {
 
 func (k arnKind) check(p *field.Path, text string) field.ErrorList {
 	a, err := arn.Parse(text)
-	if err == nil && strings.HasPrefix(a.Partition, "aws") && a.Service == k.service && (a.Region != "") == k.regional &&
+	if err == nil && a.Partition == catalog.Partition && a.Service == k.service && (a.Region != "") == k.regional &&
 		(accountID.MatchString(a.AccountID) || !k.account && a.AccountID == "") && k.resource.MatchString(a.Resource) {
 		return nil
 	}

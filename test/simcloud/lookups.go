@@ -55,7 +55,7 @@ func (c *Cloud) getOrganization() (values, error) {
 	accounts := []any{values{"id": ManagementAccount, "name": "management", "arn": fmt.Sprintf("arn:aws:organizations::%[1]s:account/%[2]s/%[1]s", ManagementAccount, r.id)}}
 	for _, account := range c.records {
 		if account.typ == accountType {
-			accounts = append(accounts, values{"id": account.id, "name": text(account.inputs["name"]), "arn": text(account.outputs["arn"])})
+			accounts = append(accounts, values{"id": account.id, "name": text(account.inputs["name"]), "arn": text(account.outputs["arn"]), "email": text(account.inputs["email"])})
 		}
 	}
 	organization["accounts"], organization["nonMasterAccounts"] = accounts, accounts[1:]

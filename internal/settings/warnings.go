@@ -1,0 +1,103 @@
+package settings
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"llm-platform/internal/accelerator"
+	"llm-platform/internal/catalog"
+)
+
+// Warnings returns what is accepted and likely to fail or to disappoint, one line each, with the key first. They follow
+// from the settings alone, so that a preview shows them all.
+func (s Settings) Warnings() []string {
+	return slices.Concat(s.placeWarnings(), s.organizationWarnings(), s.storageWarnings(), s.endpointWarnings(), s.trainingWarnings())
+}
+
+func (s Settings) placeWarnings() []string {
+	var all []string
+	if !slices.Contains(catalog.Regions(), s.Region) {
+		all = append(all, fmt.Sprintf("region: %s is not in the program's list of regions (internal/catalog); check the spelling", s.Region))
+	}
+	if catalog.OptIn(s.Region) {
+		all = append(all, fmt.Sprintf("region: %s is an opt-in region. It must be enabled in every account of the stack, the "+
+			"management account included: aws account enable-region --region-name %s", s.Region, s.Region))
+	}
+	id, zone := catalog.WithoutControlPlane(s.Region)
+	if !s.Cluster.Given() && s.Network.VPCID == "" && slices.Contains(s.Network.Zones, zone) {
+		all = append(all, fmt.Sprintf("network.zones: in most accounts %s is %s, where EKS has no control plane, and creating the cluster "+
+			"fails (UnsupportedAvailabilityZoneException). If `aws ec2 describe-availability-zones --zone-names %s --query "+
+			"'AvailabilityZones[].ZoneId'` prints %s, remove it", zone, id, zone, id))
+	}
+	return all
+}
+
+func (s Settings) organizationWarnings() []string {
+	if s.Organization.Mode != Create {
+		return nil
+	}
+	var all []string
+	for _, name := range sortedKeys(s.Organization.Accounts) {
+		if id := s.Organization.Accounts[name].ID; id != "" {
+			all = append(all, fmt.Sprintf("organization.accounts.%s.id: account %s is not a member of an organization that this stack has yet to "+
+				"create, and guardrails and budgets fail for it. Leave it out of the first `pulumi up`, then invite it", name, id))
+		}
+	}
+	return all
+}
+
+func (s Settings) storageWarnings() []string {
+	if len(s.Storage.Transfers) == 0 || !s.Storage.RequesterPays {
+		return nil
+	}
+	return []string{"storage.transfers: AWS does not say whether DataSync reads buckets whose requester pays. If a task fails with access " +
+		"denied, use storage.copies, or a bucket of your own"}
+}
+
+func (s Settings) endpointWarnings() []string {
+	if s.Cluster.Given() {
+		return nil
+	}
+	var all []string
+	if len(s.Cluster.PublicCIDRs) == 0 && s.Network.VPCID == "" {
+		all = append(all, "cluster.publicCidrs: is empty, so the cluster's API is reached from inside the VPC only, and the first `pulumi up` "+
+			"creates that VPC: it stops at the first Kubernetes object. Set cluster.publicCidrs to the range that pulumi runs in, at least "+
+			"until a runner is in the VPC, or set network.vpcId to an existing VPC with a runner in it")
+	}
+	for i, text := range s.Cluster.PublicCIDRs {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil || prefix.Bits() == 0 {
+			continue
+		}
+		if reserved, ok := overlapping(documentationRanges, prefix); ok {
+			all = append(all, fmt.Sprintf("cluster.publicCidrs[%d]: %s is a placeholder: %s is reserved for examples, and EKS refuses it. "+
+				"Replace it with the addresses that pulumi and kubectl come from (curl -s https://checkip.amazonaws.com)", i, text, reserved))
+		}
+	}
+	return all
+}
+
+func (s Settings) trainingWarnings() []string {
+	var all []string
+	for _, name := range sortedKeys(s.Cluster.Pools) {
+		if pool := s.Cluster.Pools[name]; pool.Type.ARM() {
+			all = append(all, fmt.Sprintf("cluster.pools.%s.instanceType: %s has ARM processors: its images must be built for linux/arm64. "+
+				"image/Dockerfile is for linux/amd64", name, pool.InstanceType))
+		}
+	}
+	pool, ok := s.Cluster.Pools[s.Training.Pool]
+	if !s.Training.Enabled || !ok {
+		return all
+	}
+	if !s.Cluster.Given() && s.Training.Nodes > pool.Nodes {
+		all = append(all, fmt.Sprintf("training.nodes: is %d, but cluster.pools.%s starts with %d, and nothing in this stack scales it: the "+
+			"training waits until somebody does (aws eks update-nodegroup-config --scaling-config desiredSize=%d)",
+			s.Training.Nodes, s.Training.Pool, pool.Nodes, s.Training.Nodes))
+	}
+	if slices.Contains(s.Training.Command, "train.py") && pool.Type.Kind == accelerator.Neuron {
+		all = append(all, fmt.Sprintf("training.command: scripts/train.py uses CUDA and has no support for %s, the accelerator of "+
+			"cluster.pools.%s. Use a program and an image with PyTorch for Neuron", pool.Type.Accelerator, s.Training.Pool))
+	}
+	return all
+}

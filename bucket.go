@@ -158,8 +158,8 @@ func (b storageBuilder) bucketParts(bucket *s3.BucketV2, purpose string, rules b
 // abandonedDays is after how many days the parts of an unfinished upload are deleted.
 const abandonedDays = 7
 
-// lifecycle returns the rules that keep a versioned bucket from growing for ever. noncurrentDays is how long a
-// replaced or deleted version is kept, expireDays how long an object is kept (0: for ever).
+// lifecycle returns the rules that keep a versioned bucket from growing without end. noncurrentDays is how long a
+// replaced or deleted version is kept, expireDays how long an object is kept (0: until it is deleted).
 func lifecycle(noncurrentDays, expireDays int) s3.BucketLifecycleConfigurationV2RuleArray {
 	everything := s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")}
 	rules := s3.BucketLifecycleConfigurationV2RuleArray{

@@ -36,11 +36,10 @@ type ClusterArgs struct {
 }
 
 // newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
-func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArgs) (*Cluster, error) {
 	empty := pulumi.String("").ToStringOutput()
 	c := &Cluster{Managed: !args.Cluster.Given(), Name: empty, VPCID: empty, Pools: map[string]nodepool.Facts{}}
-	opts = append(opts, pulumi.Providers(args.Account.Provider))
-	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, opts...); err != nil {
+	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, pulumi.Providers(args.Account.Provider)); err != nil {
 		return nil, err
 	}
 	for pool, cfg := range args.Cluster.Pools {

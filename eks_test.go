@@ -12,12 +12,12 @@ import (
 	"llm-platform/internal/kubeconfig"
 )
 
-// withPools returns settings with other pools than the stack file's, whose training has no place on them.
+// withPools returns settings that replace the pools of the stack file, without a training.
 func withPools(pools map[string]any) map[string]any {
 	return map[string]any{"cluster.pools": pools, "training.enabled": false}
 }
 
-// threePools returns settings with a pool with EFA, one with a taint of its own, and one of Trainium.
+// threePools returns settings of a pool with EFA, one with a configured taint, and one of Trainium.
 func threePools() map[string]any {
 	return withPools(map[string]any{
 		"efa":   map[string]any{"instanceType": "p5.48xlarge", "nodes": 2},

@@ -59,20 +59,20 @@ func explainFailures(ctx *pulumi.Context) error {
 			return nil
 		}
 		// A resource uses the providers of its parent, unless its options name others.
-		own := maps.Clone(providers[options.Parent])
-		if own == nil {
-			own = map[string]string{}
+		usable := maps.Clone(providers[options.Parent])
+		if usable == nil {
+			usable = map[string]string{}
 		}
 		for _, provider := range options.Providers {
-			maps.Copy(own, providers[provider])
+			maps.Copy(usable, providers[provider])
 		}
 		if options.Provider != nil {
-			maps.Copy(own, providers[options.Provider])
+			maps.Copy(usable, providers[options.Provider])
 		}
-		providers[args.Resource], providerOf[args.Name] = own, own[packageOf(args.Type)]
+		providers[args.Resource], providerOf[args.Name] = usable, usable[packageOf(args.Type)]
 		opts := append(args.Opts, pulumi.ResourceHooks(explained))
 		if packageOf(args.Type) == "eks" {
-			opts = append(opts, children(own))
+			opts = append(opts, children(usable))
 		}
 		return &pulumi.ResourceTransformationResult{Props: args.Props, Opts: opts}
 	})

@@ -25,13 +25,13 @@ type GitBranch struct {
 
 // newGitBranch creates a branch and commits the scripts to it, one file after another: each file is a commit, and
 // concurrent commits on one parent conflict.
-func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Git, scripts job.Scripts, opts ...pulumi.ResourceOption) (*GitBranch, error) {
+func newGitBranch(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Git, scripts job.Scripts) (*GitBranch, error) {
 	empty := pulumi.String("").ToStringOutput()
 	component := &GitBranch{Name: empty, URL: empty, Commit: empty}
 	if cfg.Provider == settings.None {
 		return component, nil
 	}
-	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, component, opts...); err != nil {
+	if err := ctx.RegisterComponentResource("llm:platform:GitBranch", name, component); err != nil {
 		return nil, err
 	}
 	files := append(job.Scripts{}, scripts...)
@@ -141,8 +141,8 @@ func (b gitBuilder) toGitHub(files job.Scripts) (delivered, error) {
 	return d, nil
 }
 
-// requireAbsent returns the hook that runs before the branch is created, and only then. GitHub's provider takes an
-// existing branch for its own without a warning, and would delete it on destroy.
+// requireAbsent returns the hook that runs before the branch is created, and only then. GitHub's provider adopts an
+// existing branch without a warning, and would delete it on destroy.
 func (b gitBuilder) requireAbsent(provider pulumi.ProviderResource) pulumi.ResourceHookFunction {
 	return func(*pulumi.ResourceHookArgs) error {
 		found, err := github.LookupBranch(b.ctx, &github.LookupBranchArgs{Repository: b.cfg.Repository, Branch: b.cfg.Branch}, pulumi.Provider(provider))

@@ -8,43 +8,42 @@ import (
 	"llm-platform/internal/job"
 )
 
-// Files are delivered one after the other, each over what may be there, and the list of
-// their sums last: its commit has them all. They go with their branch, which stays if
-// it was there before.
+// Files are committed one after the other and overwrite those that the branch starts with. The list of their checksums
+// comes last, so that its commit contains all files. They are deleted with their branch; an adopted branch is retained.
 func TestFilesOfBranch(t *testing.T) {
 	scripts, err := readScripts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []string{"github", "gitlab"} {
-		g := runWith(t, map[string]any{"git.provider": mode})
+	for _, provider := range []string{"github", "gitlab"} {
+		g := runWith(t, map[string]any{"git.provider": provider})
 		const branch = "git-branch-training/dev"
 		before := branch
 		for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
 			file := g.one(t, "git-file-"+script.Path)
 			if !file.dependsOn(before) {
-				t.Errorf("%s: %s does not wait for %s", mode, file.name, before)
+				t.Errorf("%s: %s does not wait for %s", provider, file.name, before)
 			}
 			if with := nameOf(file.request.GetDeletedWith()); with != branch {
-				t.Errorf("%s: %s goes with %q", mode, file.name, with)
+				t.Errorf("%s: %s is deleted with %q", provider, file.name, with)
 			}
 			if over := at(file.inputs, "overwriteOnCreate"); !over.IsBool() || !over.BoolValue() {
-				t.Errorf("%s: %s does not replace what the branch began with", mode, file.name)
+				t.Errorf("%s: %s does not overwrite a file that the branch starts with", provider, file.name)
 			}
 			before = file.name
 		}
 		for _, adopt := range []bool{false, true} {
-			g, err := run(t, "dev", map[string]any{"git.provider": mode, "git.adopt": adopt, "git.keepBranch": false}, func(string) (resource.PropertyMap, error) {
+			g, err := run(t, "dev", map[string]any{"git.provider": provider, "git.adopt": adopt, "git.keepBranch": false}, func(string) (resource.PropertyMap, error) {
 				return resource.PropertyMap{"defaultBranch": resource.NewProperty("main")}, nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			made := g.one(t, branch)
-			if made.request.GetRetainOnDelete() != adopt || (made.request.GetImportId() != "") != adopt {
-				t.Errorf("%s: with adopt %v the branch is retained %v, imported %q", mode, adopt, made.request.GetRetainOnDelete(), made.request.GetImportId())
+			created := g.one(t, branch)
+			if created.request.GetRetainOnDelete() != adopt || (created.request.GetImportId() != "") != adopt {
+				t.Errorf("%s: with adopt %v the branch is retained %v, imported %q", provider, adopt, created.request.GetRetainOnDelete(), created.request.GetImportId())
 			}
-			if kept := at(made.inputs, "keepOnDestroy"); mode == "gitlab" && kept.BoolValue() != adopt {
+			if kept := at(created.inputs, "keepOnDestroy"); provider == "gitlab" && kept.BoolValue() != adopt {
 				t.Errorf("gitlab: with adopt %v keepOnDestroy is %v", adopt, kept)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden listings anew")
+var update = flag.Bool("update", false, "write the golden listings")
 
 // The golden listings are what a reviewer reads first: every resource with its parent, its provider, and whether
 // it is protected or retained. Update them with

@@ -14,9 +14,9 @@ const (
 	attachment    = "aws:organizations/policyAttachment:PolicyAttachment"
 )
 
-// Guardrails hang on every unit of ours, on every account outside them, and on nothing
-// else, in both ways to have an organization.
-func TestGuardrailsAreAttachedToOurs(t *testing.T) {
+// Guardrails are attached to the stack's OUs, to its accounts outside of these, and to nothing else, in a created and in
+// an adopted organization.
+func TestGuardrailTargets(t *testing.T) {
 	stray := map[string]any{
 		"organization.accounts.training": map[string]any{"organizationalUnit": "ou-abcd-12345678"},
 		"organization.accounts.testing":  map[string]any{"id": "222222222222"},
@@ -28,7 +28,7 @@ func TestGuardrailsAreAttachedToOurs(t *testing.T) {
 	}{
 		"created": {"dev", nil, []string{"org-unit-infrastructure-id", "org-unit-workloads-id"}},
 		"adopted": {"prod", nil, []string{"org-unit-infrastructure-id", "org-unit-workloads-id"}},
-		"adopted, accounts outside our units": {"prod", stray, []string{
+		"adopted, accounts outside of the OUs": {"prod", stray, []string{
 			fmt.Sprintf("%012d", 100000000000+len("org-account-training")), "222222222222", "org-unit-infrastructure-id", "org-unit-workloads-id",
 		}},
 	} {
@@ -40,10 +40,10 @@ func TestGuardrailsAreAttachedToOurs(t *testing.T) {
 		for _, a := range g.of(attachment) {
 			got[a.inputs["targetId"].StringValue()]++
 			if a.provider() != "org-management" {
-				t.Errorf("%s: %s is made by %s", name, a.name, a.provider())
+				t.Errorf("%s: %s has the provider %s", name, a.name, a.provider())
 			}
 			if skip := a.inputs["skipDestroy"]; skip.IsBool() && skip.BoolValue() {
-				t.Errorf("%s: %s would stay attached", name, a.name)
+				t.Errorf("%s: a destroy would leave %s attached", name, a.name)
 			}
 		}
 		if len(got) != len(c.targets) {
@@ -57,9 +57,9 @@ func TestGuardrailsAreAttachedToOurs(t *testing.T) {
 	}
 }
 
-// Organizations takes one change at a time, and a policy goes when nothing has it: each
-// waits for the one before it, the first for the accounts and units.
-func TestGuardrailsAreMadeInTurn(t *testing.T) {
+// Organizations accepts one change at a time, and deletes a policy only when it is attached nowhere: every policy and
+// attachment waits for the one before it, the first for accounts and OUs.
+func TestGuardrailsAreCreatedOneAfterAnother(t *testing.T) {
 	g := runShipped(t, "dev")
 	first := g.one(t, "guardrails-baseline")
 	for _, name := range []string{"org-organization", "org-unit-workloads", "org-unit-infrastructure", "org-account-training", "org-account-testing", "org-account-deployment"} {
@@ -89,13 +89,13 @@ func TestGuardrailsAreMadeInTurn(t *testing.T) {
 	}
 }
 
-// What is sent holds the real training account and is as small as AWS takes it.
+// Policies name the id of the training account, and are no larger than AWS allows.
 func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
 	g := runShipped(t, "dev")
 	training := fmt.Sprintf("%012d", 100000000000+len("org-account-training"))
 	s := statements(t, g.one(t, "guardrails-accelerators"), "content")["OnlyInTraining"]
 	if got := s.Condition["StringNotEquals"]["aws:PrincipalAccount"]; !slices.Equal(got, []string{training}) {
-		t.Errorf("%v may start accelerators, want %s", got, training)
+		t.Errorf("%v may launch accelerators, want %s", got, training)
 	}
 	for _, p := range g.of(controlPolicy) {
 		content := p.inputs["content"].StringValue()
@@ -108,8 +108,8 @@ func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
 	}
 }
 
-// Switched off, or without an organization, there are none.
-func TestGuardrailsCanBeLeftOut(t *testing.T) {
+// There are no guardrails if they are disabled, and none without an organization.
+func TestNoGuardrails(t *testing.T) {
 	none := map[string]any{
 		"organization.mode": "none", "organization.organizationalUnits": []any{},
 		"organization.accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
@@ -131,15 +131,15 @@ func TestGuardrailsCanBeLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Then the account keeps its own budget.
+	// Without an organization, the budget belongs to the account itself.
 	budget := g.one(t, "budgets-training")
 	if budget.provider() != "org-provider-training" || budget.inputs.HasValue("costFilters") {
-		t.Errorf("made by %s with %v", budget.provider(), budget.inputs["costFilters"])
+		t.Errorf("the budget has the provider %s and the filters %v", budget.provider(), budget.inputs["costFilters"])
 	}
 }
 
-// Each budget is of its own account, tells somebody, and throws its own account's kill
-// switch, which hangs on nothing before.
+// A budget counts one account, notifies subscribers, and triggers the kill switch of that account. The stack attaches
+// the kill switch to nothing.
 func TestBudgets(t *testing.T) {
 	g := runShipped(t, "dev")
 	all := g.of("aws:budgets/budget:Budget")
@@ -157,11 +157,11 @@ func TestBudgets(t *testing.T) {
 		for _, n := range budget.inputs["notifications"].ArrayValue() {
 			kinds[n.ObjectValue()["notificationType"].StringValue()]++
 			if len(n.ObjectValue()["subscriberEmailAddresses"].ArrayValue()) == 0 {
-				t.Errorf("%s tells nobody: %v", budget.name, n)
+				t.Errorf("%s notifies nobody: %v", budget.name, n)
 			}
 		}
 		if kinds["ACTUAL"] == 0 || kinds["FORECASTED"] == 0 {
-			t.Errorf("%s tells at %v", budget.name, kinds)
+			t.Errorf("%s has notifications %v", budget.name, kinds)
 		}
 		action := g.one(t, "budgets-killswitch-"+account)
 		scp := action.inputs["definition"].ObjectValue()["scpActionDefinition"].ObjectValue()
@@ -175,12 +175,12 @@ func TestBudgets(t *testing.T) {
 			t.Errorf("%s does not wait for its role's permissions", action.name)
 		}
 		if budget.provider() != "org-management" || action.provider() != "org-management" {
-			t.Errorf("%s is made by %s, its action by %s", budget.name, budget.provider(), action.provider())
+			t.Errorf("%s has the provider %s, its action %s", budget.name, budget.provider(), action.provider())
 		}
 	}
 	for _, a := range g.of(attachment) {
 		if a.inputs["policyId"].StringValue() == "budgets-killswitch-id" {
-			t.Errorf("%s throws the kill switch", a.name)
+			t.Errorf("%s attaches the kill switch", a.name)
 		}
 	}
 	g, err := run(t, "dev", map[string]any{"budget.killSwitch": "automatic"}, nil)
@@ -192,8 +192,8 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-// CI is opt-in, in one account, and its deploy role reaches the accounts by the
-// deploying role alone, unless there is none.
+// CI roles exist only with ci.repository, in one account. The deploy role may assume organization.roleName in every
+// account and nothing else; without organization.roleName it deploys itself.
 func TestCI(t *testing.T) {
 	g, err := run(t, "dev", map[string]any{"ci.repository": ""}, nil)
 	if err != nil {
@@ -209,7 +209,7 @@ func TestCI(t *testing.T) {
 	}
 	for _, name := range []string{"ci-github", "ci-deploy", "ci-preview", "ci-deploy-policy", "ci-preview-policy"} {
 		if r := g.one(t, name); r.provider() != "org-provider-deployment" {
-			t.Errorf("%s is made by %s", name, r.provider())
+			t.Errorf("%s has the provider %s", name, r.provider())
 		}
 	}
 	trust := g.one(t, "ci-deploy").inputs["assumeRolePolicy"].StringValue()
@@ -218,11 +218,11 @@ func TestCI(t *testing.T) {
 	}
 	permissions := statements(t, g.one(t, "ci-deploy-policy"), "policy")
 	if len(permissions) != 1 || len(permissions["AssumeRoles"].Resource) != 3 {
-		t.Errorf("deploy may %v", permissions)
+		t.Errorf("the deploy role is allowed %v", permissions)
 	}
 	for _, role := range permissions["AssumeRoles"].Resource {
 		if !strings.HasSuffix(role, ":role/OrganizationAccountAccessRole") {
-			t.Errorf("deploy may be %s", role)
+			t.Errorf("the deploy role may assume %s", role)
 		}
 	}
 
@@ -239,6 +239,6 @@ func TestCI(t *testing.T) {
 	}
 	keepOff := statements(t, g.one(t, "ci-deploy-policy"), "policy")["KeepOffCIRoles"]
 	if want := "arn:aws:iam::222222222222:role/llm-platform-dev-ci-*"; !slices.Contains(keepOff.Resource, want) {
-		t.Errorf("deploy keeps off %v, want %s", keepOff.Resource, want)
+		t.Errorf("KeepOffCIRoles protects %v, want %s", keepOff.Resource, want)
 	}
 }

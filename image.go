@@ -62,7 +62,7 @@ func newImageRepository(ctx *pulumi.Context, name string, s scope.Scope, args Im
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"url": component.URL})
 }
 
-// untaggedDays is how long an image without a tag is kept. Tagged images are kept for ever: a run can only be
+// untaggedDays is how long an image without a tag is kept. Tagged images do not expire: a run can only be
 // repeated with the image that it ran.
 const untaggedDays = 14
 

@@ -55,9 +55,9 @@ func (o *Organization) account(name string) scope.Account {
 
 // newOrganization creates or looks up the organization, creates its OUs and accounts, and gives each account a
 // provider that waits until the account's role can be assumed.
-func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Organization, opts ...pulumi.ResourceOption) (*Organization, error) {
+func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Organization) (*Organization, error) {
 	org := &Organization{ID: pulumi.String("").ToStringOutput()}
-	if err := ctx.RegisterComponentResource("llm:platform:Organization", name, org, opts...); err != nil {
+	if err := ctx.RegisterComponentResource("llm:platform:Organization", name, org); err != nil {
 		return nil, err
 	}
 	b := orgBuilder{ctx: ctx, name: name, scope: s, cfg: cfg, component: org}
@@ -93,7 +93,7 @@ type orgBuilder struct {
 	component pulumi.Resource
 }
 
-// membership is what accounts must know of their organization. The zero value stands for organization.mode none.
+// membership is what an account needs of its organization. It is the zero value with organization.mode none.
 type membership struct {
 	id         pulumi.StringOutput
 	management *Management
@@ -136,7 +136,7 @@ func (b orgBuilder) organization() (membership, error) {
 }
 
 // created creates the organization. One stack creates it; the others adopt it. It is never deleted, since AWS
-// requires that all of its accounts are gone first.
+// requires that all of its accounts are closed or removed first.
 func (b orgBuilder) created(provider *aws.Provider) (membership, error) {
 	organization, err := organizations.NewOrganization(b.ctx, b.name+"-organization", &organizations.OrganizationArgs{
 		FeatureSet:                 pulumi.String("ALL"),

@@ -8,8 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// Accounts, units and the organization outlive the program, and no edit replaces an
-// account, in any stack.
+// Accounts, OUs and the organization are retained on destroy, and no edit replaces an account, in any stack.
 func TestAccountsAreNeverLost(t *testing.T) {
 	for _, stack := range []string{"dev", "prod"} {
 		g := runShipped(t, stack)
@@ -27,9 +26,9 @@ func TestAccountsAreNeverLost(t *testing.T) {
 				t.Errorf("%s: %s would be closed when deleted", stack, account.name)
 			}
 		}
-		kept := append(accounts, g.of("aws:organizations/organizationalUnit:OrganizationalUnit")...)
-		kept = append(kept, g.of("aws:organizations/organization:Organization")...)
-		for _, r := range kept {
+		retained := append(accounts, g.of("aws:organizations/organizationalUnit:OrganizationalUnit")...)
+		retained = append(retained, g.of("aws:organizations/organization:Organization")...)
+		for _, r := range retained {
 			if !r.request.GetRetainOnDelete() {
 				t.Errorf("%s: %s is not retained", stack, r.name)
 			}
@@ -40,15 +39,15 @@ func TestAccountsAreNeverLost(t *testing.T) {
 	}
 }
 
-// AWS makes one account at a time.
-func TestAccountsAreMadeInTurn(t *testing.T) {
+// AWS creates one account at a time.
+func TestAccountsAreCreatedOneAfterAnother(t *testing.T) {
 	g := runShipped(t, "dev")
 	if !g.one(t, "org-account-testing").dependsOn("org-account-deployment") || !g.one(t, "org-account-training").dependsOn("org-account-testing") {
 		t.Error("accounts do not wait for one another")
 	}
 }
 
-// Each account's provider works in that account by the role, or not at all.
+// Every account's provider assumes the role of that account and accepts no other account.
 func TestAccountProviders(t *testing.T) {
 	g := runShipped(t, "dev")
 	for _, account := range g.of("aws:organizations/account:Account") {
@@ -66,26 +65,26 @@ func TestAccountProviders(t *testing.T) {
 			t.Errorf("%s assumes %s", provider.name, role)
 		}
 		if allowed := provider.inputs["allowedAccountIds"].ArrayValue(); len(allowed) != 1 || allowed[0].StringValue() != id {
-			t.Errorf("%s is allowed in %v, but its role lies in %s", provider.name, allowed, id)
+			t.Errorf("%s is allowed in %v, but its role is in %s", provider.name, allowed, id)
 		}
 		if tags := provider.inputs["defaultTags"].ObjectValue()["tags"].ObjectValue(); tags["Environment"].StringValue() != "dev" || tags["Project"].StringValue() != "llm-platform" {
 			t.Errorf("%s has default tags %v", provider.name, tags)
 		}
 		if group := g.one(t, "org-group-"+name); group.provider() != provider.name {
-			t.Errorf("%s is made by %s", group.name, group.provider())
+			t.Errorf("%s has the provider %s", group.name, group.provider())
 		}
 	}
 }
 
-// An adopted organization is looked up and never a resource; what would keep
-// accounts or guardrails from working is said before anything is made.
+// An adopted organization is looked up and never registered. If it does not allow accounts or guardrails, nothing is
+// created.
 func TestAdoption(t *testing.T) {
 	g := runShipped(t, "prod")
-	if made := g.of("aws:organizations/organization:Organization"); len(made) > 0 {
-		t.Errorf("prod adopts the organization, but registers %s", made[0].name)
+	if created := g.of("aws:organizations/organization:Organization"); len(created) > 0 {
+		t.Errorf("prod adopts the organization, but registers %s", created[0].name)
 	}
-	if unit := g.one(t, "org-unit-workloads"); unit.inputs["parentId"].StringValue() != "r-found" {
-		t.Errorf("unit's parent is %v, not the root that was found", unit.inputs["parentId"])
+	if ou := g.one(t, "org-unit-workloads"); ou.inputs["parentId"].StringValue() != "r-found" {
+		t.Errorf("the OU's parent is %v, not the root of the adopted organization", ou.inputs["parentId"])
 	}
 	for want, answer := range map[string]func(string) (resource.PropertyMap, error){
 		"service control policies are disabled":      organization("TAG_POLICY", "111111111111"),
@@ -93,16 +92,16 @@ func TestAdoption(t *testing.T) {
 	} {
 		g, err := run(t, "prod", nil, answer)
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error should say %q: %v", want, err)
+			t.Errorf("error is %v, want %q", err, want)
 		}
-		if made := g.of("aws:organizations/account:Account"); len(made) > 0 {
-			t.Errorf("%s: an account was registered all the same", want)
+		if created := g.of("aws:organizations/account:Account"); len(created) > 0 {
+			t.Errorf("%s: an account was registered", want)
 		}
 	}
 }
 
-// Accounts that exist are used: found in the adopted organization, or as given.
-func TestGivenAccounts(t *testing.T) {
+// Existing accounts are used by id. In an adopted organization, they must be its members.
+func TestExistingAccounts(t *testing.T) {
 	accounts := func(id string) map[string]any { return map[string]any{"training": map[string]any{"id": id}} }
 	_, err := run(t, "prod", map[string]any{"organization.accounts": accounts("666666666666")}, organization("SERVICE_CONTROL_POLICY", "111111111111"))
 	if err == nil || !strings.Contains(err.Error(), "is not in organization o-found") {
@@ -112,8 +111,8 @@ func TestGivenAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made := g.of("aws:organizations/account:Account"); len(made) > 0 || len(g.calls) > 0 {
-		t.Errorf("without an organization: registered %v, looked up %v", made, g.calls)
+	if created := g.of("aws:organizations/account:Account"); len(created) > 0 || len(g.calls) > 0 {
+		t.Errorf("without an organization: registered %v, looked up %v", created, g.calls)
 	}
 	provider := g.one(t, "org-provider-training")
 	if allowed := provider.inputs["allowedAccountIds"].ArrayValue(); len(allowed) != 1 || allowed[0].StringValue() != "222222222222" || provider.inputs.HasValue("assumeRole") {

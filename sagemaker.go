@@ -54,7 +54,7 @@ func newSageMaker(ctx *pulumi.Context, name string, s scope.Scope, args SageMake
 	}
 	component.RoleARN = role.Arn
 	if cfg.NotebookInstanceType != "" {
-		component.NotebookURL, err = newNotebook(ctx, name+"-notebook", cfg, role, store.KeyARN, pulumi.Parent(component))
+		component.NotebookURL, err = newNotebook(ctx, name+"-notebook", args, role, component)
 		if err != nil {
 			return nil, fmt.Errorf("notebook: %w", err)
 		}
@@ -64,7 +64,8 @@ func newSageMaker(ctx *pulumi.Context, name string, s scope.Scope, args SageMake
 
 // newNotebook creates a notebook instance on an encrypted volume, without internet access. AWS chooses its
 // platform and retires old ones.
-func newNotebook(ctx *pulumi.Context, name string, cfg settings.SageMaker, role scope.Role, keyARN pulumi.StringOutput, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+func newNotebook(ctx *pulumi.Context, name string, args SageMakerArgs, role scope.Role, parent pulumi.Resource) (pulumi.StringOutput, error) {
+	cfg := args.Settings
 	notebook, err := sagemaker.NewNotebookInstance(ctx, name, &sagemaker.NotebookInstanceArgs{
 		InstanceType:         pulumi.String(cfg.NotebookInstanceType),
 		RoleArn:              role.Arn,
@@ -73,11 +74,11 @@ func newNotebook(ctx *pulumi.Context, name string, cfg settings.SageMaker, role 
 		DirectInternetAccess: pulumi.String("Disabled"),
 		RootAccess:           pulumi.String("Disabled"),
 		VolumeSize:           pulumi.Int(cfg.NotebookVolumeGB),
-		KmsKeyId:             keyARN,
+		KmsKeyId:             args.Storage.KeyARN,
 		InstanceMetadataServiceConfiguration: sagemaker.NotebookInstanceInstanceMetadataServiceConfigurationArgs{
 			MinimumInstanceMetadataServiceVersion: pulumi.String("2"),
 		},
-	}, append(opts, pulumi.DependsOn(role.Ready))...)
+	}, pulumi.Parent(parent), pulumi.DependsOn(role.Ready))
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}

@@ -12,8 +12,8 @@ import (
 	"llm-platform/internal/policy"
 )
 
-// sidecars is what every bucket has, in the order in which it is made.
-var sidecars = []string{"ownership", "private", "versioning", "encryption", "lifecycle", "logging", "policy"}
+// bucketParts are the parts of every bucket, in the order of their creation.
+var bucketParts = []string{"ownership", "private", "versioning", "encryption", "lifecycle", "logging", "policy"}
 
 func bucketsOf(t *testing.T, g *graph) []registered {
 	t.Helper()
@@ -24,36 +24,36 @@ func bucketsOf(t *testing.T, g *graph) []registered {
 	return buckets
 }
 
-// Every bucket has every part, each part waits for the one before it, and data is
-// kept with all that keeps it private.
+// Every bucket has every part, and every part waits for the one before it. Where data is retained, so are the parts that
+// keep it private.
 func TestBucketsAreComplete(t *testing.T) {
 	for _, stack := range []string{"dev", "prod"} {
 		g := runShipped(t, stack)
 		for _, bucket := range bucketsOf(t, g) {
 			keep := stack == "prod"
 			previous := bucket
-			for _, part := range sidecars {
+			for _, part := range bucketParts {
 				if part == "logging" && bucket.name == "storage-logs" {
-					continue // its own logs would go into it for ever
+					continue // it would receive logs of its own logs
 				}
-				sidecar := g.one(t, bucket.name+"-"+part)
-				if sidecar.parent() != bucket.name || sidecar.inputs["bucket"].StringValue() != bucket.name {
-					t.Errorf("%s: %s is of %s and lies under %s", stack, sidecar.name, sidecar.inputs["bucket"], sidecar.parent())
+				created := g.one(t, bucket.name+"-"+part)
+				if created.parent() != bucket.name || created.inputs["bucket"].StringValue() != bucket.name {
+					t.Errorf("%s: %s is a part of %s, with the parent %s", stack, created.name, created.inputs["bucket"], created.parent())
 				}
-				if !sidecar.dependsOn(previous.name) {
-					t.Errorf("%s: %s does not wait for %s", stack, sidecar.name, previous.name)
+				if !created.dependsOn(previous.name) {
+					t.Errorf("%s: %s does not wait for %s", stack, created.name, previous.name)
 				}
-				if sidecar.request.GetRetainOnDelete() != keep {
-					t.Errorf("%s: %s has retain %t", stack, sidecar.name, !keep)
+				if created.request.GetRetainOnDelete() != keep {
+					t.Errorf("%s: %s has retain %t", stack, created.name, !keep)
 				}
-				previous = sidecar
+				previous = created
 			}
 			if bucket.request.GetRetainOnDelete() != keep || bucket.request.GetProtect() != keep || bucket.inputs["forceDestroy"].BoolValue() == keep {
 				t.Errorf("%s: %s has retain %t, protect %t, forceDestroy %v", stack, bucket.name,
 					bucket.request.GetRetainOnDelete(), bucket.request.GetProtect(), bucket.inputs["forceDestroy"])
 			}
 			if bucket.provider() != "org-provider-training" {
-				t.Errorf("%s: %s is made by %s", stack, bucket.name, bucket.provider())
+				t.Errorf("%s: %s has the provider %s", stack, bucket.name, bucket.provider())
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func TestBucketsArePrivate(t *testing.T) {
 		}
 		for _, inline := range []resource.PropertyKey{"acl", "policy", "versionings", "lifecycleRules", "serverSideEncryptionConfigurations", "loggings"} {
 			if bucket.inputs.HasValue(inline) {
-				t.Errorf("%s: %s is set inline, and its own resource would fight it", bucket.name, inline)
+				t.Errorf("%s: %s is set inline, and a resource of its own sets it too", bucket.name, inline)
 			}
 		}
 	}
@@ -102,7 +102,7 @@ func TestEncryption(t *testing.T) {
 	for _, bucket := range bucketsOf(t, g) {
 		want := "aws:kms"
 		if bucket.name == "storage-logs" {
-			want = "AES256" // log delivery takes no other
+			want = "AES256" // log delivery supports no other
 		}
 		if got := algorithm(g, bucket.name); got != want {
 			t.Errorf("%s is encrypted with %s, want %s", bucket.name, got, want)
@@ -112,12 +112,12 @@ func TestEncryption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, made := g.resources["storage-key"]; algorithm(g, "storage-dataset") != "AES256" || made {
-		t.Errorf("with AES256: dataset has %s, and is there a key: %v", algorithm(g, "storage-dataset"), made)
+	if _, exists := g.resources["storage-key"]; algorithm(g, "storage-dataset") != "AES256" || exists {
+		t.Errorf("with aes256: dataset has %s, a key exists: %v", algorithm(g, "storage-dataset"), exists)
 	}
 }
 
-// The sample is copied when it is there, with its ETag, and again when that changes.
+// The sample is copied after it is created, and again when its ETag changes.
 func TestSampleCopy(t *testing.T) {
 	g := runShipped(t, "dev")
 	c := g.one(t, "storage-copy-sample")
@@ -163,13 +163,13 @@ func fakeS3(t *testing.T, sizes map[string]int64) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 }
 
-// Objects of a bucket that is there are looked up in the preview: they must exist and
-// be small enough, and their ETag decides when they are copied again.
-func TestForeignCopies(t *testing.T) {
+// Objects of an existing bucket are looked up in the preview: they must exist and be small enough, and their ETag
+// decides when they are copied again.
+func TestCopiesOfAnExistingBucket(t *testing.T) {
 	fakeS3(t, map[string]int64{
 		"/company-data/a.jsonl": 5 << 30, "/company-data/big/b.jsonl": 5<<30 + 1, "/company-data/archive/d.jsonl": 1, "/company-data/paid/e.jsonl": 1,
 	})
-	given := func(source string) map[string]any {
+	existing := func(source string) map[string]any {
 		return map[string]any{
 			"organization.mode": "none", "organization.roleName": "",
 			"organization.accounts":   map[string]any{"training": map[string]any{"id": "222222222222"}},
@@ -178,7 +178,7 @@ func TestForeignCopies(t *testing.T) {
 			"storage.copies":          map[string]any{"sample": map[string]any{"source": source}},
 		}
 	}
-	g, err := run(t, "prod", given("a.jsonl"), nil)
+	g, err := run(t, "prod", existing("a.jsonl"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,12 +187,12 @@ func TestForeignCopies(t *testing.T) {
 		t.Errorf("copy has inputs %v", c)
 	}
 	if _, ok := g.resources["storage-source"]; ok {
-		t.Error("a source bucket is made beside the given one")
+		t.Error("a source bucket is created in addition to the existing one")
 	}
 	if c.HasValue("requestPayer") {
 		t.Errorf("copies at the expense of %v", c["requestPayer"])
 	}
-	paid := given("paid/e.jsonl")
+	paid := existing("paid/e.jsonl")
 	paid["storage.requesterPays"] = true
 	if g, err = run(t, "prod", paid, nil); err != nil {
 		t.Fatal(err)
@@ -206,10 +206,10 @@ func TestForeignCopies(t *testing.T) {
 		"big/b.jsonl":     {"storage.copies.sample.source", "more than the 5 GiB", "storage.transfers.sample to {source: big/}"},
 		"c.jsonl":         {"storage.copies.sample.source", "s3://company-data/c.jsonl", "the object does not exist"},
 	} {
-		_, err := run(t, "prod", given(source), nil)
+		_, err := run(t, "prod", existing(source), nil)
 		for _, part := range want {
 			if err == nil || !strings.Contains(err.Error(), part) {
-				t.Errorf("%s: error should say %q: %v", source, part, err)
+				t.Errorf("%s: error is %v, want %q", source, err, part)
 			}
 		}
 	}
@@ -227,21 +227,21 @@ func TestTransfers(t *testing.T) {
 		t.Errorf("schedule is %s", got)
 	}
 	if got := g.one(t, "storage-transfer-web-to").inputs["subdirectory"].StringValue(); got != "/crawl/" {
-		t.Errorf("web goes to %s", got)
+		t.Errorf("web is copied to %s", got)
 	}
 	if !g.one(t, "storage-transfer-web-from").dependsOn("storage-transfer-policy") {
 		t.Error("a location does not wait for the role's permissions, which DataSync checks")
 	}
 	permissions := statements(t, g.one(t, "storage-transfer-policy"), "policy")
 	if permissions["WriteObjects"].Effect != policy.Allow || permissions["UseKeys"].Effect != policy.Allow {
-		t.Errorf("DataSync may %v", permissions)
+		t.Errorf("DataSync is allowed %v", permissions)
 	}
 }
 
 func TestNotebook(t *testing.T) {
 	g := runShipped(t, "dev")
-	if made := g.of("aws:sagemaker/notebookInstance:NotebookInstance"); len(made) > 0 {
-		t.Error("a notebook is made unasked")
+	if created := g.of("aws:sagemaker/notebookInstance:NotebookInstance"); len(created) > 0 {
+		t.Error("a notebook is created by default")
 	}
 	g, err := run(t, "dev", map[string]any{
 		"sagemaker.notebookInstanceType":     "ml.t3.medium",
@@ -257,7 +257,7 @@ func TestNotebook(t *testing.T) {
 	}
 	trust := g.one(t, "sagemaker-role").inputs["assumeRolePolicy"].StringValue()
 	if !strings.Contains(trust, `"aws:SourceAccount":"1000`) {
-		t.Errorf("any account's SageMaker could act as our role: %s", trust)
+		t.Errorf("SageMaker of any account could assume the role: %s", trust)
 	}
 	for sid := range statements(t, g.one(t, "sagemaker-role-policy"), "policy") {
 		if sid == "" {

@@ -40,11 +40,11 @@ type TrainingArgs struct {
 
 // newTraining creates the namespace with what runs share in it, and starts the run if the stack has one. It waits
 // until Kubernetes has accepted the Job, not until a pod runs.
-func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingArgs, opts ...pulumi.ResourceOption) (*Training, error) {
+func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingArgs) (*Training, error) {
 	empty := pulumi.String("").ToStringOutput()
 	component := &Training{CheckpointURL: empty, ArtifactURL: empty, RoleARN: empty}
-	options := append(opts, pulumi.Providers(args.Account.Provider, args.Cluster.Provider))
-	if err := ctx.RegisterComponentResource("llm:platform:Training", name, component, options...); err != nil {
+	providers := pulumi.Providers(args.Account.Provider, args.Cluster.Provider)
+	if err := ctx.RegisterComponentResource("llm:platform:Training", name, component, providers); err != nil {
 		return nil, err
 	}
 	var runs []job.Run
@@ -152,8 +152,8 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) error {
 	name, commit := run.Name(), b.args.Branch.Commit
 	options := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn(ready))
-	// What a run has started with stays, even if its scripts are found in another commit later: somebody else may have
-	// written to the branch. Other content is another run.
+	// A run keeps the data that it has started with, even if its scripts are found in another commit later, because
+	// another committer has changed the branch. Other scripts are another run.
 	configMap, err := kubeobject.New(b.ctx, b.name+"-scripts-"+name, run.ConfigMap(), pulumi.Map{"data": pulumi.Map{
 		job.DatasetURI:    in(b.args.Storage.Dataset, run.DatasetURI),
 		job.CheckpointURI: in(b.args.Storage.Checkpoints, run.OutputURI),

@@ -27,7 +27,7 @@ func (r *reader) cluster(publicCIDRs []string, addons []string) {
 	r.equal("cluster: private endpoint", cluster.ResourcesVpcConfig.EndpointPrivateAccess, true)
 	r.equal("cluster: public endpoint", cluster.ResourcesVpcConfig.EndpointPublicAccess, len(publicCIDRs) > 0)
 	if len(publicCIDRs) > 0 {
-		r.equal("cluster: public addresses", cluster.ResourcesVpcConfig.PublicAccessCidrs, publicCIDRs)
+		r.equal("cluster: public CIDR ranges", cluster.ResourcesVpcConfig.PublicAccessCidrs, publicCIDRs)
 	}
 	if len(cluster.EncryptionConfig) != 1 || !slices.Equal(cluster.EncryptionConfig[0].Resources, []string{"secrets"}) {
 		r.t.Errorf("cluster: secrets are not encrypted: %v", cluster.EncryptionConfig)
@@ -102,12 +102,12 @@ func (r *reader) pools(want map[string]pool) {
 		template := must(ec2.NewFromConfig(r.account).DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{
 			LaunchTemplateId: group.LaunchTemplate.Id, Versions: []string{*group.LaunchTemplate.Version},
 		})).LaunchTemplateVersions[0].LaunchTemplateData
-		// Where the template has a type, the group's own list stands for nothing.
-		types := group.InstanceTypes
+		// A type in the template overrides the list of the group.
+		instanceTypes := group.InstanceTypes
 		if template.InstanceType != "" {
-			types = []string{string(template.InstanceType)}
+			instanceTypes = []string{string(template.InstanceType)}
 		}
-		r.equal(what+": instance types", types, []string{expected.instanceType})
+		r.equal(what+": instance types", instanceTypes, []string{expected.instanceType})
 		r.equal(what+": metadata tokens", template.MetadataOptions.HttpTokens, "required")
 		r.equal(what+": metadata hops", aws.ToInt32(template.MetadataOptions.HttpPutResponseHopLimit), 1)
 		for _, disk := range template.BlockDeviceMappings {

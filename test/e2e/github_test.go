@@ -42,8 +42,8 @@ func (r *reader) callGitHub(method, path, content string) (status int, body []by
 	return response.StatusCode, must(io.ReadAll(response.Body))
 }
 
-// makeBranch creates a branch at the head of main, as somebody else would.
-func makeBranch(t *testing.T, name string) {
+// createBranch creates a branch at the head of main that no stack knows.
+func createBranch(t *testing.T, name string) {
 	r := &reader{t: t}
 	main, ok := r.github("git/ref/heads/main")
 	if !ok {

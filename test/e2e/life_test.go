@@ -33,13 +33,13 @@ type variant struct {
 	edits   []edit
 	after   func(*reader)  // after the last edit
 	keep    map[string]any // settings for the destroy; an up with them comes first
-	gone    func(*reader)  // after the destroy
+	end     func(*reader)  // after the destroy
 }
 
-// table is what was run, for people.
+// table collects the steps that were run, to be printed.
 type table []string
 
-// step runs a step and adds its line: what it shows, or that it failed.
+// step runs a step and adds its line with the result, or FAILED.
 func (rows *table) step(t *testing.T, variant, name string, run func() string) {
 	t.Helper()
 	began, before := time.Now(), t.Failed()
@@ -63,7 +63,7 @@ func TestLives(t *testing.T) {
 	defer func() { rows.print(os.Stdout) }()
 	for _, v := range variants(t) {
 		if !t.Run(v.name, func(t *testing.T) { v.live(t, &rows) }) && v.name == "dev" {
-			break // what follows adopts what dev makes
+			break // the other variants adopt the organization of dev
 		}
 	}
 	if len(rows) < 5 {
@@ -103,7 +103,7 @@ func (v variant) live(t *testing.T, rows *table) {
 		enginetest.Expect(t, "refresh", refresh)
 		return fmt.Sprintf("%d resources, no drift", len(refresh.Steps))
 	})
-	step("read back past Pulumi", func() string {
+	step("read back without Pulumi", func() string {
 		v.read(newReader(t, last.Outputs))
 		return "as configured"
 	})
@@ -118,17 +118,17 @@ func (v variant) live(t *testing.T, rows *table) {
 		})
 	}
 	if v.after != nil {
-		step("read back past Pulumi", func() string {
+		step("read back without Pulumi", func() string {
 			v.after(newReader(t, last.Outputs))
 			return "as configured"
 		})
 	}
 	if v.keep != nil {
-		step("destroy what is protected", func() string {
+		step("destroy while protected", func() string {
 			if _, message := enginetest.Fail(t, s, "destroy"); !strings.Contains(message, "protected") {
-				t.Errorf("destroy of what is protected: %s", message)
+				t.Errorf("destroy while protected: %s", message)
 			}
-			return "refused whole"
+			return "refused, nothing deleted"
 		})
 		step("protection lifted", func() string {
 			set(t, s, v.keep)
@@ -140,7 +140,7 @@ func (v variant) live(t *testing.T, rows *table) {
 	step("destroy", func() string {
 		destroy := enginetest.Run(t, s, "destroy")
 		r := newReader(t, last.Outputs)
-		v.gone(r)
+		v.end(r)
 		kinds := map[string]int{}
 		for _, what := range r.left() {
 			kinds[what[:strings.LastIndex(what, " ")]]++

@@ -25,7 +25,7 @@ import (
 
 const region = "us-west-2" // of every stack here
 
-// managementConfig is the configuration of the management account, whose credentials are in the environment.
+// managementConfig returns the configuration of the management account, whose credentials are in the environment.
 func managementConfig(ctx context.Context) (aws.Config, error) {
 	return config.LoadDefaultConfig(ctx, config.WithRegion(region),
 		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}))
@@ -97,7 +97,7 @@ func bucketClient(cfg aws.Config) *s3.Client {
 	})
 }
 
-// buckets reads every bucket of the stack and what keeps it private. It returns their number.
+// buckets checks encryption, privacy and tags of every bucket of the stack, and returns the number of buckets.
 func (r *reader) buckets(prefix string) int {
 	r.t.Helper()
 	ctx, client := r.t.Context(), bucketClient(r.account)
@@ -123,7 +123,7 @@ func (r *reader) buckets(prefix string) int {
 			[]bool{*block.BlockPublicAcls, *block.BlockPublicPolicy, *block.IgnorePublicAcls, *block.RestrictPublicBuckets}, []bool{true, true, true, true})
 		policy := must(client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name}))
 		if !denies(r.t, *policy.Policy, "aws:SecureTransport") {
-			r.t.Errorf("%s: its policy does not deny what comes without TLS: %s", *name, *policy.Policy)
+			r.t.Errorf("%s: its policy does not deny requests without TLS: %s", *name, *policy.Policy)
 		}
 		tags := map[string]string{}
 		for _, tag := range must(client.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: name})).TagSet {
@@ -135,7 +135,7 @@ func (r *reader) buckets(prefix string) int {
 	return seen
 }
 
-// denies tells whether a policy has a Deny with a condition on key.
+// denies reports whether a policy has a Deny with a condition on key.
 func denies(t *testing.T, document, key string) bool {
 	t.Helper()
 	var policy struct {
@@ -157,10 +157,10 @@ func denies(t *testing.T, document, key string) bool {
 	return false
 }
 
-// object is the content at s3://bucket/key, as the training account reads it.
-func (r *reader) object(url string) string {
+// object returns the content of s3://bucket/key, as the training account reads it.
+func (r *reader) object(uri string) string {
 	r.t.Helper()
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
 	client := bucketClient(r.account)
 	answer := must(client.GetObject(r.t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key}))
 	defer answer.Body.Close()
@@ -168,7 +168,7 @@ func (r *reader) object(url string) string {
 }
 
 // guardrails reads the service control policies of the stack, by name without what auto-naming adds, and
-// returns how many targets each is attached to. Each must hold a Deny.
+// returns how many targets each is attached to. Each must contain a Deny.
 func (r *reader) guardrails(prefix string) map[string]int {
 	r.t.Helper()
 	ctx, client := r.t.Context(), organizations.NewFromConfig(r.management)
@@ -188,8 +188,8 @@ func (r *reader) guardrails(prefix string) map[string]int {
 	return attached
 }
 
-// unitOf is the name of the organizational unit that an account is in.
-func (r *reader) unitOf(account string) string {
+// ouOf returns the name of the OU that an account is in.
+func (r *reader) ouOf(account string) string {
 	r.t.Helper()
 	ctx, client := r.t.Context(), organizations.NewFromConfig(r.management)
 	id := accountID(r.outputs, account)

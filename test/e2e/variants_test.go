@@ -25,11 +25,10 @@ const (
 
 var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-monitoring-agent", "eks-pod-identity-agent", "kube-proxy", "metrics-server", "vpc-cni"}
 
-// variants are the two stacks as they are shipped, and four more for the modes that these do not use. What they
-// put on top of the shipped files is what those ask the user to fill in: where the scripts go, and the image.
+// variants returns the two shipped stacks, and four more for the modes that these do not use. In addition to the shipped
+// files they set what a user must fill in: repository and image.
 func variants(t *testing.T) []variant {
-	own, name, _ := strings.Cut(repository(), "/")
-	git := map[string]any{"git.repository": own + "/" + name, "training.image": image}
+	git := map[string]any{"git.repository": repository(), "training.image": image}
 	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
 	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: 2, taint: "nvidia.com/gpu=true"}
 	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: 2, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
@@ -44,8 +43,8 @@ func variants(t *testing.T) []variant {
 				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-dev-")),
 					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
-				r.equal("unit of training", r.unitOf("training"), "workloads")
-				r.equal("unit of deployment", r.unitOf("deployment"), "infrastructure")
+				r.equal("OU of training", r.ouOf("training"), "workloads")
+				r.equal("OU of deployment", r.ouOf("deployment"), "infrastructure")
 				r.network(5)
 				r.cluster([]string{"203.0.113.0/24"}, addons)
 				r.pools(map[string]pool{"system": system, "gpu": g5})
@@ -74,22 +73,22 @@ func variants(t *testing.T) []variant {
 			after: func(r *reader) {
 				g5 := g5
 				g5.largest = 4
-				r.equal("unit of research", r.unitOf("research"), "workloads")
+				r.equal("OU of research", r.ouOf("research"), "workloads")
 				r.pools(map[string]pool{"system": system, "gpu": g5})
 				r.equal("the second copy is the sample", r.object(r.output("destinationDataUrl")+"again/corpus.txt") == sample(r.t), true)
 				r.job(1, otherImage)
 				r.branch("training/dev-2")
-				if _, there := r.github("git/ref/heads/training/dev"); there {
-					r.t.Error("the branch's old name is still there")
+				if _, exists := r.github("git/ref/heads/training/dev"); exists {
+					r.t.Error("the old branch still exists")
 				}
 			},
-			gone: func(r *reader) {
+			end: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
-				r.equal("unit of training, which stays", r.unitOf("training"), "workloads")
+				r.equal("OU of training, which is retained", r.ouOf("training"), "workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-dev-")), 0)
-				r.equal("namespace training is gone", r.kubectl("namespace", "training") == nil, true)
-				if _, there := r.github("git/ref/heads/training/dev-2"); there {
-					r.t.Error("the branch is still there, though git.keepBranch is false")
+				r.equal("namespace training is deleted", r.kubectl("namespace", "training") == nil, true)
+				if _, exists := r.github("git/ref/heads/training/dev-2"); exists {
+					r.t.Error("the branch still exists, but git.keepBranch is false")
 				}
 			},
 		},
@@ -99,7 +98,7 @@ func variants(t *testing.T) []variant {
 				r.equal("buckets", r.buckets("llm-platform-prod-"), 5)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-prod-")),
 					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
-				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.equal("OU of training", r.ouOf("training"), "workloads")
 				r.network(7)
 				r.cluster(nil, addons)
 				r.pools(map[string]pool{"system": three, "gpu": p5})
@@ -118,33 +117,33 @@ func variants(t *testing.T) []variant {
 			},
 			after: func(r *reader) { r.job(2, otherImage) },
 			keep:  map[string]any{"protect": false},
-			gone: func(r *reader) {
+			end: func(r *reader) {
 				for _, what := range r.left() {
 					if !strings.HasPrefix(what, "bucket llm-platform-prod-storage-") {
 						r.t.Errorf("left in the training account: %s", what)
 					}
 				}
-				r.equal("buckets kept", r.buckets("llm-platform-prod-"), 5)
-				r.equal("unit of training, which stays", r.unitOf("training"), "workloads")
+				r.equal("buckets retained", r.buckets("llm-platform-prod-"), 5)
+				r.equal("OU of training, which is retained", r.ouOf("training"), "workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-prod-")), 0)
-				if _, there := r.github("git/ref/heads/training/prod"); !there {
-					r.t.Error("the branch is gone, though git.keepBranch is true")
+				if _, exists := r.github("git/ref/heads/training/prod"); !exists {
+					r.t.Error("the branch is deleted, but git.keepBranch is true")
 				}
 			},
 		},
 		{
-			// Back after a destroy: the accounts by their ids, a branch that is there, a cluster of one's own.
-			name: "adopted", stack: "dev", set: with(git, ownCluster(), map[string]any{
+			// As after a destroy: existing accounts by id, an existing branch and an existing cluster.
+			name: "adopted", stack: "dev", set: with(git, existingCluster(), map[string]any{
 				"organization.mode": "adopt", "git.branch": "ours", "git.adopt": true,
 			}),
 			secrets: kubeconfigSecret(t),
 			prepare: func(t *testing.T) map[string]any {
-				makeBranch(t, "ours")
+				createBranch(t, "ours")
 				return map[string]any{"organization.accounts": accountsByID(t)}
 			},
 			read: func(r *reader) {
 				r.equal("no VPC", r.output("vpcId"), "")
-				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.equal("OU of training", r.ouOf("training"), "workloads")
 				r.job(1, image)
 				r.running()
 				r.branch("ours")
@@ -153,15 +152,15 @@ func variants(t *testing.T) []variant {
 				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
 				{"variable added", map[string]any{"training.environment": map[string]any{"WANDB_MODE": "offline"}}, anotherRun()},
 			},
-			gone: func(r *reader) {
+			end: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
-				if _, there := r.github("git/ref/heads/ours"); !there {
-					r.t.Error("the adopted branch is gone")
+				if _, exists := r.github("git/ref/heads/ours"); !exists {
+					r.t.Error("the adopted branch is deleted")
 				}
 			},
 		},
 		{
-			name: "own account", stack: "dev", set: with(git, ownCluster(), map[string]any{
+			name: "own account", stack: "dev", set: with(git, existingCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
 			}),
@@ -174,17 +173,17 @@ func variants(t *testing.T) []variant {
 			edits: []edit{
 				{"retention changed", map[string]any{"storage.logDays": 60}, []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}},
 			},
-			gone: func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
+			end: func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
 		},
 		{
-			name: "many copies", stack: "dev", set: with(git, ownCluster(), map[string]any{
+			name: "many copies", stack: "dev", set: with(git, existingCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
 				"storage.sourceBucket": "company-corpora", "storage.copies": copies(60),
 			}),
 			secrets: kubeconfigSecret(t),
 			prepare: func(t *testing.T) map[string]any {
-				makeSource(t, "company-corpora", 61)
+				createSource(t, "company-corpora", 61)
 				return nil
 			},
 			read: func(r *reader) {
@@ -197,14 +196,14 @@ func variants(t *testing.T) []variant {
 				{"copy added", map[string]any{"storage.copies": copies(61)}, []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
 				{"copy removed", map[string]any{"storage.copies": copies(60)}, []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
 			},
-			gone: func(r *reader) {
+			end: func(r *reader) {
 				r.equal("left in the account", r.left(), []string{"bucket company-corpora"})
 				r.equal("the source", r.object("s3://company-corpora/"+key(7)), content(7))
 			},
 		},
 		{
-			// No emulator of GitLab's API is at hand: its provider is the simulated one, and all others are real.
-			name: "gitlab", stack: "dev", set: with(ownCluster(), map[string]any{
+			// There is no emulator of GitLab's API: its provider is the simulator's, and all others are real.
+			name: "gitlab", stack: "dev", set: with(existingCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.image": image,
 				"git.provider": "gitlab", "git.repository": "company/research/training-scripts",
@@ -217,12 +216,12 @@ func variants(t *testing.T) []variant {
 				r.equal("branch", r.output("branchName"), "training/dev")
 			},
 			edits: []edit{{"image changed", map[string]any{"training.image": otherImage}, anotherRun()}},
-			gone:  func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket company-corpora"}) },
+			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket company-corpora"}) },
 		},
 	}
 }
 
-// anotherRun is what becomes of the run when something that decides it changes.
+// anotherRun returns the changes after an edit of what defines the run.
 func anotherRun() []string {
 	var all []string
 	for _, what := range []string{"kubernetes:batch/v1:Job training-job-train-*", "kubernetes:core/v1:ConfigMap training-scripts-train-*", "kubernetes:core/v1:Service training-service-train-*"} {
@@ -231,8 +230,8 @@ func anotherRun() []string {
 	return all
 }
 
-// anotherBranch is what becomes of a branch, and of each file on it, when the scripts go to another. The run stays,
-// and learns the commit by which its scripts are found now.
+// anotherBranch returns the changes after an edit of git.branch: another branch with its files, and the new commit in the
+// label of the Job.
 func anotherBranch(t *testing.T, before, after string) []string {
 	const branch, file = "github:index/branch:Branch git-branch-", "github:index/repositoryFile:RepositoryFile git-file-"
 	scripts, err := job.ReadScripts(os.DirFS(root + "/scripts"))
@@ -246,7 +245,7 @@ func anotherBranch(t *testing.T, before, after string) []string {
 	return all
 }
 
-// with puts settings over each other.
+// with merges settings; later ones override earlier ones.
 func with(all ...map[string]any) map[string]any {
 	merged := map[string]any{}
 	for _, settings := range all {
@@ -255,8 +254,8 @@ func with(all ...map[string]any) map[string]any {
 	return merged
 }
 
-// ownCluster is the settings of a cluster that exists, beside its kubeconfig. Its nodes carry NVIDIA's label.
-func ownCluster() map[string]any {
+// existingCluster returns the settings of an existing cluster, without its kubeconfig. Its nodes have NVIDIA's label.
+func existingCluster() map[string]any {
 	return map[string]any{"network": nil, "cluster": map[string]any{"pools": map[string]any{"gpu": map[string]any{
 		"instanceType": "g5.xlarge", "labels": map[string]any{"nvidia.com/gpu.present": "true"},
 	}}}}
@@ -286,8 +285,8 @@ func copies(n int) map[string]any {
 	return all
 }
 
-// makeSource makes a bucket that no stack made, with n objects.
-func makeSource(t *testing.T, name string, n int) {
+// createSource creates a bucket with n objects, which belongs to no stack.
+func createSource(t *testing.T, name string, n int) {
 	client := bucketClient(must(managementConfig(t.Context())))
 	must(client.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: region},
@@ -297,7 +296,7 @@ func makeSource(t *testing.T, name string, n int) {
 	}
 }
 
-// simulatedGitLab starts GitLab's provider alone of the simulated cloud, and is what leads the engine there.
+// simulatedGitLab starts the simulator and returns the environment in which the engine uses its GitLab provider.
 func simulatedGitLab(t *testing.T) map[string]string {
 	cloud := simcloud.New()
 	stop, err := cloud.Start()
@@ -310,11 +309,11 @@ func simulatedGitLab(t *testing.T) map[string]string {
 			return map[string]string{"PULUMI_DEBUG_PROVIDERS": provider, "GITLAB_TOKEN": "simulated"}
 		}
 	}
-	t.Fatal("the simulated cloud has no GitLab")
+	t.Fatal("the simulator has no GitLab provider")
 	return nil
 }
 
-// accountsByID are the accounts that the first variant's destroy left, as a user brings them back.
+// accountsByID returns the settings of the accounts that the destroy of the first variant retained.
 func accountsByID(t *testing.T) map[string]any {
 	client := organizations.NewFromConfig(must(managementConfig(t.Context())))
 	all := map[string]any{}
@@ -326,7 +325,7 @@ func accountsByID(t *testing.T) map[string]any {
 		}
 	}
 	if len(all) != 3 {
-		t.Fatalf("of the first variant's accounts there are %v", all)
+		t.Fatalf("found only %v of the first variant's accounts", all)
 	}
 	return all
 }

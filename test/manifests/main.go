@@ -1,6 +1,7 @@
-// manifests writes the Kubernetes objects of a run with the default settings, for test/training.
+// Command manifests writes the Kubernetes objects of a run with the default settings, for test/training. From the folder
+// test:
 //
-//	go run ./test/manifests PROJECT FOLDER
+//	go run ./manifests PROJECT FOLDER
 //
 // PROJECT is the folder with Pulumi.yaml and scripts. The result is FOLDER/plain.json, a list of objects.
 package main

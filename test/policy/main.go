@@ -1,5 +1,5 @@
-// Command policy prints the policy documents of the program as JSON by name, for example accounts. A third-party
-// evaluator decides by them (decisions.test.mjs).
+// Command policy prints the policy documents of the program as JSON by name, for example killswitch. A third-party
+// evaluator judges them (decisions.test.mjs).
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// What the decisions in this folder name, too.
+// Names that decisions.test.mjs uses too.
 const (
 	partition  = "aws"
 	region     = "us-west-2"

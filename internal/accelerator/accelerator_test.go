@@ -146,8 +146,8 @@ func TestEveryTypeIsConsistentAndSourced(t *testing.T) {
 		}
 		// Larger figures are slips of a digit: no accelerator costs less than half a
 		// dollar or more than twenty an hour, none has under 16 or over 300 GiB.
-		if each := it.Price.USDPerHour / float64(it.Count); it.Price.USDPerHour > 0 && (each < 0.5 || each > 20) {
-			t.Errorf("%.2f USD an hour for one accelerator", each)
+		if price := it.Price.USDPerHour / float64(it.Count); it.Price.USDPerHour > 0 && (price < 0.5 || price > 20) {
+			t.Errorf("%.2f USD an hour for one accelerator", price)
 		}
 		if gib := it.AcceleratorMiB / 1024; gib < 16 || gib > 300 {
 			t.Errorf("%d GiB in one accelerator", gib)

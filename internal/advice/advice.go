@@ -26,7 +26,7 @@ type remedy struct {
 	do    string
 }
 
-// remedies returns the remedies, the more specific first: the first that matches is given. The words are those of
+// remedies returns the remedies, the more specific first: the first that matches applies. The words are those of
 // AWS's error codes (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and the pages of
 // each service), of HTTP and of GitHub.
 func remedies() []remedy {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// fakeSTS answers each AssumeRole with the next of the codes, and the last for ever;
-// "" is a yes.
+// fakeSTS serves AssumeRole and returns the number of calls. Every call gets the next of the error codes, and calls
+// after the last one get the last one; an empty code grants the role.
 func fakeSTS(t *testing.T, codes ...string) *atomic.Int32 {
 	var calls atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -38,29 +38,29 @@ func TestAwaitRole(t *testing.T) {
 		codes    []string
 		patience time.Duration
 		calls    int32  // AssumeRole calls
-		said     int    // progress messages
-		fails    string // what the error says
+		messages int    // of progress
+		fails    string // part of the error; empty: none
 	}{
-		"open at once":                 {[]string{""}, time.Minute, 1, 0, ""},
-		"open after denials":           {[]string{"AccessDenied", "AccessDenied", ""}, time.Minute, 5, 2, ""},
-		"open, but not yet everywhere": {[]string{"AccessDenied", "", "AccessDenied", ""}, time.Minute, 6, 2, ""},
-		"never open":                   {[]string{"AccessDenied"}, 20 * time.Millisecond, 0, 0, "role arn:aws:iam::123456789012:role/x: cannot be assumed"},
-		"closed, no patience":          {[]string{"AccessDenied"}, 0, 1, 0, "check that it exists"},
-		"bad credentials":              {[]string{"InvalidClientTokenId"}, time.Minute, 1, 0, "InvalidClientTokenId"},
+		"granted at once":                      {[]string{""}, time.Minute, 1, 0, ""},
+		"granted after denials":                {[]string{"AccessDenied", "AccessDenied", ""}, time.Minute, 5, 2, ""},
+		"granted, but not yet by every server": {[]string{"AccessDenied", "", "AccessDenied", ""}, time.Minute, 6, 2, ""},
+		"never granted":                        {[]string{"AccessDenied"}, 20 * time.Millisecond, 0, 0, "role arn:aws:iam::123456789012:role/x: cannot be assumed"},
+		"denied, no patience":                  {[]string{"AccessDenied"}, 0, 1, 0, "check that it exists"},
+		"bad credentials":                      {[]string{"InvalidClientTokenId"}, time.Minute, 1, 0, "InvalidClientTokenId"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := fakeSTS(t, c.codes...)
-			var said []string
-			err := session.AwaitRole(context.Background(), c.patience, func(message string) { said = append(said, message) })
+			var messages []string
+			err := session.AwaitRole(context.Background(), c.patience, func(message string) { messages = append(messages, message) })
 			if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
 				t.Errorf("error is %v, want %q", err, c.fails)
 			}
-			if c.calls > 0 && (calls.Load() != c.calls || len(said) != c.said) {
-				t.Errorf("%d calls and messages %q, want %d and %d", calls.Load(), said, c.calls, c.said)
+			if c.calls > 0 && (calls.Load() != c.calls || len(messages) != c.messages) {
+				t.Errorf("%d calls and messages %q, want %d and %d", calls.Load(), messages, c.calls, c.messages)
 			}
-			for _, message := range said {
+			for _, message := range messages {
 				if !strings.Contains(message, session.Role) {
-					t.Errorf("message does not say what it waits for: %s", message)
+					t.Errorf("the message does not name the role: %s", message)
 				}
 			}
 		})

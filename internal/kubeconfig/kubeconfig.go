@@ -1,5 +1,5 @@
-// Package kubeconfig writes the file that kubectl and the Kubernetes provider enter a
-// cluster with, and checks one that is given.
+// Package kubeconfig writes the file with which kubectl and the Kubernetes provider connect to an EKS cluster, and
+// checks the kubeconfig of an existing cluster.
 package kubeconfig
 
 import (
@@ -10,13 +10,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Cluster is an EKS cluster and the way into it.
+// Cluster is an EKS cluster, and the role with which to connect to it.
 type Cluster struct {
 	Name     string
 	Endpoint string // https://…
 	CA       string // base64 of its certificate authority
 	Region   string
-	Role     string // ARN of the role to enter as. Empty: the credentials as they are
+	Role     string // ARN of the role to assume; empty: the credentials as they are
 }
 
 // The parts of a kubeconfig that are used here.
@@ -31,23 +31,23 @@ type (
 		Users          []named `json:"users"`
 	}
 	named struct {
-		Name    string   `json:"name"`
-		Cluster *cluster `json:"cluster,omitempty"`
-		Context *context `json:"context,omitempty"`
-		User    *user    `json:"user,omitempty"`
+		Name    string        `json:"name"`
+		Cluster *cluster      `json:"cluster,omitempty"`
+		Context *contextEntry `json:"context,omitempty"`
+		User    *user         `json:"user,omitempty"`
 	}
 	cluster struct {
 		Server string `json:"server"`
 		CA     string `json:"certificate-authority-data"`
 	}
-	context struct {
+	contextEntry struct {
 		Cluster string `json:"cluster"`
 		User    string `json:"user"`
 	}
 	user struct {
-		Exec exec `json:"exec"`
+		Exec execConfig `json:"exec"`
 	}
-	exec struct {
+	execConfig struct {
 		APIVersion      string   `json:"apiVersion"`
 		Command         string   `json:"command"`
 		Args            []string `json:"args"`
@@ -55,9 +55,9 @@ type (
 	}
 )
 
-// JSON is the kubeconfig. It holds no credentials: the AWS CLI makes a token of
-// those at hand each time. Region and role stand in it, so that it works in a shell
-// that has neither, and from the management account.
+// JSON returns the kubeconfig. It contains no credentials: for every connection the AWS CLI gets a token with the
+// credentials of the shell. It names region and role, so that it works in a shell that sets neither, and with
+// credentials of the management account.
 // https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
 func (c Cluster) JSON() (string, error) {
 	args := []string{"--region", c.Region, "eks", "get-token", "--cluster-name", c.Name, "--output", "json"}
@@ -67,8 +67,8 @@ func (c Cluster) JSON() (string, error) {
 	text, err := json.Marshal(config{
 		APIVersion: "v1", Kind: "Config", CurrentContext: c.Name,
 		Clusters: []named{{Name: c.Name, Cluster: &cluster{Server: c.Endpoint, CA: c.CA}}},
-		Contexts: []named{{Name: c.Name, Context: &context{Cluster: c.Name, User: c.Name}}},
-		Users: []named{{Name: c.Name, User: &user{Exec: exec{
+		Contexts: []named{{Name: c.Name, Context: &contextEntry{Cluster: c.Name, User: c.Name}}},
+		Users: []named{{Name: c.Name, User: &user{Exec: execConfig{
 			APIVersion: "client.authentication.k8s.io/v1beta1", Command: "aws", Args: args, InteractiveMode: "Never",
 		}}}},
 	})
@@ -78,10 +78,10 @@ func (c Cluster) JSON() (string, error) {
 	return string(text), nil
 }
 
-// Check says what keeps a given text from being a kubeconfig. Its error repeats
-// nothing of the text, which is a secret.
+// Check returns an error if a text is not a kubeconfig with a current context. The error repeats nothing of the text,
+// which is a secret.
 func Check(text string) error {
-	var given struct {
+	var file struct {
 		Kind           string           `yaml:"kind"`
 		CurrentContext string           `yaml:"current-context"`
 		Clusters       []map[string]any `yaml:"clusters"`
@@ -89,14 +89,14 @@ func Check(text string) error {
 			Name string `yaml:"name"`
 		} `yaml:"contexts"`
 	}
-	if err := yaml.Unmarshal([]byte(text), &given); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
 		return errors.New("is neither YAML nor JSON; set the contents of the file, not its path: `pulumi config set --secret --path cluster.kubeconfig < ~/.kube/config`")
 	}
-	if given.Kind != "Config" || len(given.Clusters) == 0 {
+	if file.Kind != "Config" || len(file.Clusters) == 0 {
 		return errors.New("is not a kubeconfig; it must have the kind Config and clusters")
 	}
-	for _, context := range given.Contexts {
-		if context.Name == given.CurrentContext && context.Name != "" {
+	for _, entry := range file.Contexts {
+		if entry.Name == file.CurrentContext && entry.Name != "" {
 			return nil
 		}
 	}

@@ -18,7 +18,7 @@ func TestJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := Check(text); err != nil {
-			t.Errorf("our own kubeconfig %v", err)
+			t.Errorf("the kubeconfig of JSON: %v", err)
 		}
 		var c config
 		if err := json.Unmarshal([]byte(text), &c); err != nil {
@@ -31,7 +31,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("with role %q: %+v", role, got)
 		}
 		if c.CurrentContext != c.Contexts[0].Name || c.Contexts[0].Context.User != c.Users[0].Name || c.Contexts[0].Context.Cluster != c.Clusters[0].Name {
-			t.Errorf("with role %q: names do not meet: %s", role, text)
+			t.Errorf("with role %q: context, cluster and user have different names: %s", role, text)
 		}
 	}
 }
@@ -47,7 +47,7 @@ users: [{name: a, user: {token: secret-token}}]
 	if err := Check(whole); err != nil {
 		t.Errorf("whole: %v", err)
 	}
-	for text, says := range map[string]string{
+	for text, want := range map[string]string{
 		"":                        "not a kubeconfig",
 		"~/.kube/config":          "neither YAML nor JSON",
 		"{{secret-token":          "neither YAML nor JSON",
@@ -58,11 +58,11 @@ users: [{name: a, user: {token: secret-token}}]
 	} {
 		err := Check(text)
 		if err == nil {
-			t.Errorf("%q: passed", text)
+			t.Errorf("%q: accepted", text)
 			continue
 		}
-		if !strings.Contains(err.Error(), says) {
-			t.Errorf("%q: %v, want %q", text, err, says)
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 		if strings.Contains(err.Error(), "secret") && !strings.Contains(err.Error(), "--secret") || strings.Contains(err.Error(), "secret-") {
 			t.Errorf("%q: the error repeats it: %v", text, err)

@@ -47,16 +47,16 @@ func CheckEndpoints(env map[string]string) error {
 	return errors.Join(faults...)
 }
 
-// checkEndpoint refuses an endpoint URL that is neither on this machine nor on a private network. A name of AWS's is
-// refused wherever it resolves to: in a VPC with interface endpoints the real AWS has private addresses.
+// checkEndpoint refuses an endpoint URL that is neither on this machine nor on a private network. A host
+// name of a real service is refused whatever it resolves to: in a VPC with interface endpoints AWS has private addresses.
 func checkEndpoint(endpoint string) error {
 	parsed, err := url.Parse(endpoint)
 	if err != nil || parsed.Hostname() == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 		return fmt.Errorf("%q is not a URL, for example http://127.0.0.1:5000", endpoint)
 	}
 	host := strings.ToLower(strings.TrimSuffix(parsed.Hostname(), "."))
-	for _, real := range []string{"amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "aws.dev", "github.com", "ghe.com"} {
-		if host == real || strings.HasSuffix(host, "."+real) {
+	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "aws.dev", "github.com", "ghe.com"} {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
 			return fmt.Errorf("%q is a real service: use an emulator", endpoint)
 		}
 	}

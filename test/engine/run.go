@@ -39,7 +39,7 @@ type Result struct {
 	Outputs     map[string]any // of the stack; secrets are hidden
 }
 
-// Step is what a run did to one resource.
+// Step is one operation of a run on one resource.
 type Step struct {
 	// StepEventMetadata holds operation, type, URN, the differing properties, and the resource's id, provider,
 	// protection, inputs and outputs before and after. The operation of a refresh is what it found: "same", "update"
@@ -54,15 +54,14 @@ func (s Step) Name() string { return resource.URN(s.URN).Name() }
 // String returns, for example, "create aws:s3/bucketV2:BucketV2 dataset".
 func (s Step) String() string { return fmt.Sprintf("%s %s %s", s.Op, s.Type, s.Name()) }
 
-// Changed returns the steps that change something, which is what a reviewer asks about. The stack itself, which is
-// created with the first resource, is left out.
+// Changed returns the steps that change something, without the stack itself, which is created with the first resource.
 func (r Result) Changed() []Step {
 	return slices.DeleteFunc(slices.Clone(r.Steps), func(s Step) bool {
 		return s.Op == apitype.OpSame || s.Op == apitype.OpRefresh || s.Type == string(resource.RootStackType)
 	})
 }
 
-// Changes returns Changed as sorted text, one "operation type name" for each.
+// Changes returns Changed as sorted text, "operation type name".
 func (r Result) Changes() []string {
 	var all []string
 	for _, s := range r.Changed() {
@@ -86,7 +85,7 @@ func (r Result) Errors() []string {
 // uncolored removes the color directives that the engine leaves in messages.
 var uncolored = strings.NewReplacer("<{%reset%}>", "", "<{%fg 1%}>", "", "<{%fg 3%}>", "")
 
-// RunError is the error of a run that the engine ended with one. Its cause has been printed on Options.Out.
+// RunError is returned for a run that failed. The CLI has printed the cause to Options.Out.
 type RunError struct {
 	Verb   string
 	Result Result // what was reported until then
@@ -108,15 +107,15 @@ func (s *Stack) Run(ctx context.Context, verb string) (Result, error) {
 	if !slices.Contains(Verbs(), verb) {
 		return Result{}, fmt.Errorf("unknown verb %q: must be one of %s", verb, strings.Join(Verbs(), ", "))
 	}
-	log := filepath.Join(s.folder, "events")
-	if err := os.Remove(log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	events := filepath.Join(s.folder, "events")
+	if err := os.Remove(events); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Result{}, err
 	}
 	color := "never"
 	if s.options.Color {
 		color = "always"
 	}
-	args := append(arguments(verb), "--non-interactive", "--event-log", log, "--color", color)
+	args := append(arguments(verb), "--non-interactive", "--event-log", events, "--color", color)
 	if s.options.Diff {
 		args = append(args, "--diff")
 	}
@@ -125,7 +124,7 @@ func (s *Stack) Run(ctx context.Context, verb string) (Result, error) {
 	cmd.Stdout, cmd.Stderr = s.options.Out, s.options.Out
 	cmd.WaitDelay = 5 * time.Second // for what a killed CLI leaves behind
 	runErr := cmd.Run()
-	result, err := readEvents(log)
+	result, err := readEvents(events)
 	switch {
 	case runErr != nil:
 		return result, &RunError{verb, result, runErr}
@@ -139,13 +138,13 @@ func (s *Stack) Run(ctx context.Context, verb string) (Result, error) {
 // cut off, and one that ended early wrote none.
 func readEvents(file string) (Result, error) {
 	var result Result
-	log, err := os.Open(file)
+	events, err := os.Open(file)
 	if err != nil {
 		return result, err
 	}
-	defer log.Close()
+	defer events.Close()
 	steps := map[string]int{} // operation and URN -> index into result.Steps
-	for decoder := json.NewDecoder(log); decoder.More(); {
+	for decoder := json.NewDecoder(events); decoder.More(); {
 		var event apitype.EngineEvent
 		if err := decoder.Decode(&event); err != nil {
 			return result, err

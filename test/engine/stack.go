@@ -109,7 +109,7 @@ func (s *Stack) create(ctx context.Context) error {
 // Close removes the workspace with its state.
 func (s *Stack) Close() error { return os.RemoveAll(s.folder) }
 
-// settingsFile is the path of the copy's Pulumi.<stack>.yaml.
+// settingsFile returns the path of the copy's Pulumi.<stack>.yaml.
 func (s *Stack) settingsFile() string {
 	return filepath.Join(s.folder, "project", "Pulumi."+s.options.Stack+".yaml")
 }
@@ -139,7 +139,7 @@ func (s *Stack) SetSecret(ctx context.Context, path, value string) error {
 // Tee copies what the CLI prints from now on to out too.
 func (s *Stack) Tee(out io.Writer) { s.options.Out = io.MultiWriter(s.options.Out, out) }
 
-// State returns the stack's state file as it lies on disk, secrets encrypted.
+// State returns the content of the stack's state file, in which secrets are encrypted.
 func (s *Stack) State() ([]byte, error) {
 	files, err := filepath.Glob(filepath.Join(s.folder, "state", ".pulumi", "stacks", "*", s.options.Stack+".json"))
 	if err != nil || len(files) != 1 {

@@ -12,7 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Nothing by which a run could reach the user's accounts gets to the engine.
+// The engine gets no variable through which a run could reach the user's accounts.
 func TestEnvironmentIsClosed(t *testing.T) {
 	for _, name := range []string{"AWS_PROFILE", "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "KUBECONFIG", "PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", "HTTPS_PROXY"} {
 		t.Setenv(name, "of the user")

@@ -24,9 +24,9 @@ type Tools struct {
 	pinned  bool   // the CLI was built from test/tools rather than found on PATH
 }
 
-// Build returns the pulumi on PATH if it is recent enough and has its Go language host, and builds the pinned ones
-// into .build/bin of the repository if not; and it builds the program. It reports on log what it builds, and why.
-func Build(ctx context.Context, repository string, log io.Writer) (Tools, error) {
+// Build builds the program. It uses the pulumi on PATH if it is recent enough and has its Go language host; otherwise it
+// builds the pinned ones into .build/bin of the repository. It reports to progress what it builds, and why.
+func Build(ctx context.Context, repository string, progress io.Writer) (Tools, error) {
 	unlock, err := lock(filepath.Join(repository, ".build"))
 	if err != nil {
 		return Tools{}, err
@@ -36,18 +36,18 @@ func Build(ctx context.Context, repository string, log io.Writer) (Tools, error)
 	tools := Tools{Pulumi: pulumi}
 	if reason != "" {
 		tools = Tools{Pulumi: filepath.Join(repository, ".build", "bin", "pulumi"), pinned: true}
-		if err := buildPinned(ctx, repository, reason, log); err != nil {
+		if err := buildPinned(ctx, repository, reason, progress); err != nil {
 			return Tools{}, err
 		}
 	}
 	if tools.Program, err = programPath(repository); err != nil {
 		return Tools{}, err
 	}
-	return tools, goBuild(ctx, repository, ".", tools.Program, log)
+	return tools, build{folder: repository, pkg: ".", binary: tools.Program}.run(ctx, progress)
 }
 
 // buildPinned builds the CLI and its language host, which the CLI looks for beside itself.
-func buildPinned(ctx context.Context, repository, reason string, log io.Writer) error {
+func buildPinned(ctx context.Context, repository, reason string, progress io.Writer) error {
 	for _, tool := range []struct{ module, pkg, binary, version string }{
 		{"test/tools/language-go", "github.com/pulumi/pulumi/sdk/go/pulumi-language-go/v3", "pulumi-language-go", "3.188.0"},
 		{"test/tools", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi", sdk.Version.String()},
@@ -57,11 +57,11 @@ func buildPinned(ctx context.Context, repository, reason string, log io.Writer) 
 			continue
 		}
 		if reason != "" {
-			fmt.Fprintf(log, "%s: building the release that test/tools pins\n", reason)
+			fmt.Fprintf(progress, "%s: building the release that test/tools pins\n", reason)
 			reason = ""
 		}
 		flags := []string{"-ldflags", "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v" + tool.version}
-		if err := goBuild(ctx, folder, tool.pkg, binary, log, flags...); err != nil {
+		if err := (build{folder, tool.pkg, binary, flags}).run(ctx, progress); err != nil {
 			return err
 		}
 	}
@@ -117,24 +117,32 @@ func programPath(folder string) (string, error) {
 	return filepath.Join(folder, "bin", fmt.Sprint(project["name"])), nil
 }
 
-// goBuild builds a package of the module in folder. The linker does not run if nothing changed, and the compiler shares
-// its cache with every build that has the same flags (see goFlags).
-func goBuild(ctx context.Context, folder, pkg, binary string, log io.Writer, flags ...string) error {
-	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
+// build is a call of go build.
+type build struct {
+	folder string // of the module
+	pkg    string
+	binary string
+	flags  []string
+}
+
+// run builds the binary. The linker does not run if nothing changed, and the compiler shares its cache with every build
+// that has the same flags (see goFlags).
+func (b build) run(ctx context.Context, progress io.Writer) error {
+	if err := os.MkdirAll(filepath.Dir(b.binary), 0o755); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", binary}, flags...), pkg)...)
-	cmd.Dir = folder
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", b.binary}, b.flags...), b.pkg)...)
+	cmd.Dir = b.folder
 	cmd.Env = append(os.Environ(), "GOFLAGS="+goFlags())
-	name := filepath.Base(binary)
+	name := filepath.Base(b.binary)
 	began := time.Now()
 	// Only if there is something to wait for: a build that finds nothing to do takes a second or two.
 	announcement := time.AfterFunc(3*time.Second, func() {
-		fmt.Fprintf(log, "building %s; the first time takes minutes\n", name)
+		fmt.Fprintf(progress, "building %s; the first time takes minutes\n", name)
 	})
 	out, err := cmd.CombinedOutput()
 	if took := time.Since(began); !announcement.Stop() && err == nil {
-		fmt.Fprintf(log, "built %s in %s\n", name, took.Round(time.Second))
+		fmt.Fprintf(progress, "built %s in %s\n", name, took.Round(time.Second))
 	}
 	if err != nil {
 		return fmt.Errorf("building %s: %w\n%s", name, err, out)

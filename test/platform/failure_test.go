@@ -104,40 +104,40 @@ func (i *injection) series(t *testing.T, s *engine.Stack, verb string, between f
 	}
 }
 
-// finish prints a line of the table of these tests: at how many steps something failed; for how many of these the
-// resource is in the end what the verb wanted (created: once in the cloud and in the state; deleted: in neither); how
-// many resources the cloud has that the state does not know; and how many it has twice.
+// finish compares the cloud with the state and prints a line of the table in docs/proof.md: at how many steps something
+// failed; how many of their resources the later runs recovered (after an up: once in the cloud and in the state; after a
+// destroy: in neither); how many resources are lost, that is, in the cloud but not in the state; and how many exist twice.
 func (i *injection) finish(t *testing.T, cloud *simcloud.Cloud, s *engine.Stack) {
 	t.Helper()
 	known, existing := stateURNs(t, s), map[string]int{}
-	var lost, doubled []string
+	var lost, duplicated []string
 	for _, r := range cloud.Resources() {
 		if existing[r.URN]++; existing[r.URN] == 2 {
-			doubled = append(doubled, r.Type+" "+r.Name)
+			duplicated = append(duplicated, r.Type+" "+r.Name)
 		}
 		// What a destroy retains is neither in the state nor lost.
 		if !known[r.URN] && (i.op == "create" || !retained(r)) {
 			lost = append(lost, r.Type+" "+r.Name)
 		}
 	}
-	converged := 0
+	recovered := 0
 	for _, call := range i.all {
 		want := 0
 		if i.op == "create" {
 			want = 1
 		}
 		if existing[call.URN] == want && known[call.URN] == (want == 1) {
-			converged++
+			recovered++
 		} else {
 			t.Errorf("after %s of %s failed: %d in the cloud, in the state: %v", call.Op, call.Name, existing[call.URN], known[call.URN])
 		}
 	}
-	fmt.Fprintf(t.Output(), "| %-34s | tried %3d | converged %3d | lost %d | doubled %d |\n", t.Name(), len(i.all), converged, len(lost), len(doubled))
+	fmt.Fprintf(t.Output(), "| %-34s | tried %3d | recovered %3d | lost %d | duplicated %d |\n", t.Name(), len(i.all), recovered, len(lost), len(duplicated))
 	if len(i.all) < 3 {
 		t.Errorf("only %d steps failed: this test tests little", len(i.all))
 	}
-	if len(lost)+len(doubled) > 0 {
-		t.Errorf("lost %q, doubled %q", lost, doubled)
+	if len(lost)+len(duplicated) > 0 {
+		t.Errorf("lost %q, duplicated %q", lost, duplicated)
 	}
 }
 
@@ -169,8 +169,8 @@ func stateURNs(t *testing.T, s *engine.Stack) map[string]bool {
 	return urns
 }
 
-// recoverState does what README.md tells a user to do after the engine was killed: release its lock, look which of the
-// pending creates happened, remove them all from the state, and import those that did.
+// recoverState does what docs/troubleshooting.md describes for a killed engine: it releases the lock, finds out which of
+// the pending creates took effect, removes all of them from the state, and imports those that did.
 func recoverState(t *testing.T, cloud *simcloud.Cloud, s *engine.Stack) {
 	t.Helper()
 	pulumi := func(args ...string) string {
@@ -250,8 +250,8 @@ var buildRecover = sync.OnceValues(func() (string, error) {
 	return binary, build.Run()
 })
 
-// An up of which creates are refused, each once: the error says what, where and what to do, and the next run continues
-// from there.
+// Creates of an up are refused, each once. The error names the resource, the place and the remedy, and the next run
+// continues from there.
 func TestCreatesFail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -301,7 +301,7 @@ func TestClusterFailureIsExplained(t *testing.T) {
 	explained(t, refused, message, refusal, "Fix the cause above.")
 }
 
-// explained checks that an error tells a user which call was refused, where, why, and what to do.
+// explained checks that an error names the refused call, the place, the cause and the remedy.
 func explained(t *testing.T, call simcloud.Call, message string, wants ...string) {
 	t.Helper()
 	place := `account "`
@@ -321,7 +321,7 @@ func explained(t *testing.T, call simcloud.Call, message string, wants ...string
 	}
 }
 
-// A destroy of which deletes are refused, each once: the error says what, and the next destroy continues.
+// Deletes of a destroy are refused, each once. The error names the resource, and the next destroy continues.
 func TestDeletesFail(t *testing.T) {
 	t.Parallel()
 	injection := &injection{op: "delete", error: "DependencyViolation: in use", every: *every}
@@ -337,8 +337,8 @@ func TestDeletesFail(t *testing.T) {
 	injection.finish(t, cloud, s)
 }
 
-// The engine is killed at one create after another, before the cloud has changed or after; a user recovers as the
-// README says; the next run continues, and is killed at the next create.
+// The engine is killed at one create after another, before it takes effect or after. After each kill a user recovers as
+// docs/troubleshooting.md describes, and the next run continues until it is killed at the next create.
 func TestKilledAtCreate(t *testing.T) {
 	t.Parallel()
 	for name, done := range map[string]bool{"before": false, "after": true} {
@@ -364,7 +364,7 @@ func TestKilledAtCreate(t *testing.T) {
 	}
 }
 
-// The engine is killed at one delete of a destroy after another, after which a user destroys again.
+// The engine is killed at one delete of a destroy after another. After each kill a user destroys again.
 func TestKilledAtDelete(t *testing.T) {
 	t.Parallel()
 	for name, done := range map[string]bool{"before": false, "after": true} {

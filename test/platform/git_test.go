@@ -9,20 +9,21 @@ import (
 	"llm-platform/test/simcloud"
 )
 
-// hosts names, for each Git host, the types of a branch and of its files, and describes an existing branch.
+// hosts lists the Git hosts. existing returns a branch that exists before the stack does.
 var hosts = []struct {
-	mode, branch, file, refusal string // refusal: in the error for a branch of somebody else
-	existing                    func(name string) simcloud.Resource
+	provider, branch, file string // git.provider, and the types of a branch and of a file
+	refusal                string // part of the error for a branch that another stack or user has created
+	existing               func(name string) simcloud.Resource
 }{
 	{
-		mode: "github", branch: "github:index/branch:Branch", file: "github:index/repositoryFile:RepositoryFile",
+		provider: "github", branch: "github:index/branch:Branch", file: "github:index/repositoryFile:RepositoryFile",
 		refusal: "git.adopt",
 		existing: func(name string) simcloud.Resource {
 			return simcloud.Resource{Type: "github:index/branch:Branch", Account: "llm", Inputs: map[string]any{"repository": "training-scripts", "branch": name}}
 		},
 	},
 	{
-		mode: "gitlab", branch: "gitlab:index/branch:Branch", file: "gitlab:index/repositoryFile:RepositoryFile",
+		provider: "gitlab", branch: "gitlab:index/branch:Branch", file: "gitlab:index/repositoryFile:RepositoryFile",
 		refusal: `"llm/training-scripts:training/theirs" already exists`,
 		existing: func(name string) simcloud.Resource {
 			return simcloud.Resource{Type: "gitlab:index/branch:Branch", Inputs: map[string]any{"project": "llm/training-scripts", "name": name}}
@@ -30,12 +31,12 @@ var hosts = []struct {
 	},
 }
 
-// A branch that the stack creates has its files, and is deleted or retained as configured; a branch of somebody else is
-// refused, or adopted and retained; the default branch is never written to.
+// A branch that the stack creates has its files, and is deleted or retained as configured. A branch that the stack has
+// not created is refused, or adopted and retained. Nothing is committed to the default branch.
 func TestLifeOfBranch(t *testing.T) {
 	t.Parallel()
 	for _, host := range hosts {
-		t.Run(host.mode, func(t *testing.T) {
+		t.Run(host.provider, func(t *testing.T) {
 			t.Parallel()
 			cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
 				c.SetDefaultBranch("llm/training-scripts", "trunk")
@@ -46,7 +47,7 @@ func TestLifeOfBranch(t *testing.T) {
 				}
 			})
 			alone(t, s)
-			set(t, s, "git.provider", host.mode)
+			set(t, s, "git.provider", host.provider)
 			set(t, s, "training.enabled", false)
 
 			// on returns the files on a branch, and whether the branch exists.
@@ -79,9 +80,9 @@ func TestLifeOfBranch(t *testing.T) {
 				}
 			}
 
-			// A branch of somebody else, without git.adopt.
+			// A branch that the stack has not created, without git.adopt.
 			set(t, s, "git.branch", "training/theirs")
-			if host.mode == "github" { // GitLab refuses only the create
+			if host.provider == "github" { // GitLab refuses only the create
 				enginetest.Fail(t, s, "preview")
 			}
 			if _, message := enginetest.Fail(t, s, "up"); !strings.Contains(message, host.refusal) {
@@ -106,7 +107,7 @@ func TestLifeOfBranch(t *testing.T) {
 				t.Errorf("rename: branchName is %v", got)
 			}
 			for _, c := range renamed.Changed() {
-				if !strings.HasPrefix(c.Type, host.mode+":") {
+				if !strings.HasPrefix(c.Type, host.provider+":") {
 					t.Errorf("rename: %s", c)
 				}
 			}

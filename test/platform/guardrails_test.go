@@ -11,7 +11,7 @@ import (
 )
 
 // Guardrails are attached in one up, edited in place, and detached before they are deleted, the last attached first. The
-// accounts stay.
+// accounts are retained.
 func TestLifeOfGuardrails(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

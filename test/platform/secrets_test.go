@@ -33,8 +33,8 @@ func secretPaths(section reflect.Type, prefix string) []string {
 	return paths
 }
 
-// Marked secrets are set wherever the configuration takes one. After an up, an edit, a refresh and a failure none is in
-// the clear in the state, the outputs, what was printed or reported, and the cloud, except where it belongs.
+// Recognizable secrets are set at every key that accepts one. After an up, an edit, a refresh and a failure, none is in
+// plain text in the state, the outputs, the printed text, the events or the cloud, except in the Kubernetes Secret.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	planted := map[string]string{

@@ -66,7 +66,7 @@ func TestLifeOfTraining(t *testing.T) {
 		t.Errorf("resumes from %q, want %q", got, checkpoints)
 	}
 
-	// Anything else leaves it running.
+	// Any other edit leaves the run alone.
 	set(t, s, "training.deadlineHours", 48)
 	enginetest.Expect(t, "a deadline", enginetest.Run(t, s, "up"), "update kubernetes:batch/v1:Job training-job-"+third)
 	set(t, s, "cluster.pools.gpu.labels", map[string]any{"team": "research"})
@@ -89,7 +89,7 @@ func TestLifeOfTraining(t *testing.T) {
 		t.Errorf("HF_TOKEN is %q in the Job", got)
 	}
 
-	// Without a run everything else stays; then the first settings name the first run again.
+	// Ending the run deletes nothing else. With the first settings, the run has its first name again.
 	set(t, s, "training.enabled", false)
 	ended := enginetest.Run(t, s, "up")
 	enginetest.Expect(t, "no training", ended, append(runObjects("delete", fourth), "update kubernetes:core/v1:ResourceQuota training-quota")...)

@@ -27,8 +27,8 @@ type instance struct {
 	tags                       resource.PropertyMap // default tags
 }
 
-// connection is that of one provider resource. The engine dials anew for each (NewProvider in its provider_plugin.go),
-// and no request after Configure says which provider resource it is for, so the connection tells them apart.
+// connection identifies a provider resource. The engine opens one connection per provider resource (NewProvider in its
+// provider_plugin.go), and no request after Configure names the provider resource.
 type connection struct{ atomic.Pointer[instance] }
 
 type connectionKey struct{}

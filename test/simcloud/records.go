@@ -81,7 +81,7 @@ func merge(m resource.PropertyMap, key resource.PropertyKey, computed resource.P
 	}
 }
 
-// view is what the functions of the table see of the record that they fill.
+// view is the argument of the functions of the table: the record that they fill, and its cloud.
 type view struct {
 	*record
 	cloud *Cloud

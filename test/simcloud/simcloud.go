@@ -167,8 +167,8 @@ func (c *Cloud) PutOrganization() error {
 	}})
 }
 
-// PutObject puts an object into a bucket, as somebody else would, replacing its last version. size may exceed the
-// content, for an object that no test wants to carry; 0 means the content's own size.
+// PutObject writes an object into a bucket, without the program, and replaces an existing one. size is that of the
+// content if it is 0; it may exceed the content, for a large object.
 func (c *Cloud) PutObject(bucket, key string, content []byte, size int64) {
 	if size == 0 {
 		size = int64(len(content))

@@ -112,7 +112,7 @@ func TestUnlisted(t *testing.T) {
 	}
 }
 
-// What the vendors refuse.
+// Every refusal is tried with a resource that the vendor accepts beside it.
 func TestRefusals(t *testing.T) {
 	const (
 		ou, repository = "aws:organizations/organizationalUnit:OrganizationalUnit", "aws:ecr/repository:Repository"
@@ -172,7 +172,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// An update is refused for the same reasons, and not because of the resource itself.
+// An update is refused for the same reasons as a create, but not because the resource itself exists.
 func TestUpdateIsRefused(t *testing.T) {
 	p, ctx := connect()
 	inputs := func(least int) map[string]any {

@@ -133,8 +133,8 @@ func replaces(path resource.PropertyPath, replace []string) bool {
 	})
 }
 
-// diffResponse tells the engine of the changes. A replacement deletes first if the new resource would get the old one's
-// name.
+// diffResponse reports the changes to the engine. A replacement deletes the old resource first if the new one would get
+// the same name.
 func diffResponse(changes map[string]plugin.PropertyDiff, replace []string, keepsName bool, ignore []string) (*pulumirpc.DiffResponse, error) {
 	var ignored []resource.PropertyPath
 	for _, s := range ignore {

@@ -16,8 +16,8 @@ import (
 	"llm-platform/test/simcloud"
 )
 
-// Open starts a cloud and opens a stack of the repository against it. prepare, if any, gets the cloud before it
-// starts. What the CLI prints goes to the test's log.
+// Open starts a cloud and opens a stack of the repository against it. prepare is called with the cloud before it
+// starts. The CLI prints to the test's log.
 func Open(t testing.TB, stack string, prepare ...func(*simcloud.Cloud)) (*simcloud.Cloud, *engine.Stack) {
 	t.Helper()
 	return OpenWith(t, engine.Options{Stack: stack}, prepare...)

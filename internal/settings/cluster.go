@@ -144,7 +144,7 @@ const existingCluster = "cannot be combined with cluster.kubeconfig, which refer
 func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	system := p.Child("systemInstanceType")
 	errs := slices.Concat(
-		choice(p.Child("version"), c.Version, catalog.Versions()...),
+		validateVersion(p.Child("version"), c.Version),
 		retention(p.Child("logDays"), c.LogDays),
 		between(p.Child("systemNodes"), c.SystemNodes, 1, 20),
 		match(system, c.SystemInstanceType, instanceType, "an EC2 instance type, for example m6i.large"),
@@ -156,6 +156,13 @@ func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 			"must be a type without accelerators, for example m6i.large"))
 	}
 	return errs
+}
+
+func validateVersion(p *field.Path, version string) field.ErrorList {
+	if reason := catalog.Unpinned(version); reason != "" {
+		return field.ErrorList{field.Invalid(p, version, "must be one of "+strings.Join(catalog.Versions(), ", ")+"; "+reason)}
+	}
+	return choice(p, version, catalog.Versions()...)
 }
 
 func (c rawCluster) validatePublic(p *field.Path) field.ErrorList {

@@ -82,6 +82,7 @@ func badClusters() []bad {
 		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{`cluster.pools.gpu.zones[0]: must be one of us-west-2b, got "a"; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC`}},
 		// Control plane.
 		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.33"; did you mean 1.35?`}},
+		{"version without builds", object{"cluster.version": "1.37"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.37"; EKS offers 1.37, but no public source names its add-on builds and AMI release, so there is nothing to pin`}},
 		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.36.1"; did you mean 1.36?`}},
 		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{`cluster.publicCidrs[0]: must not include the whole internet, got "0.0.0.0/0"; list your own ranges, or confirm with cluster.allowPublicAccessFromAnywhere: true`}},
 		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: requires 0.0.0.0/0 in cluster.publicCidrs; add it, or remove this"}},

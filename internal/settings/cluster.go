@@ -31,7 +31,7 @@ type Cluster struct {
 	SystemInstanceType string            //
 	SystemNodes        int               //
 	ContainerInsights  bool              // send metrics and logs of nodes, pods and GPUs to CloudWatch
-	Pools              map[string]Pool   // accelerator pools, by name
+	Pools              map[string]Pool   // to train on, by name
 }
 
 // Access is an access entry of an IAM principal.
@@ -43,11 +43,13 @@ type Access struct {
 // Given reports whether the cluster exists and is only used.
 func (c Cluster) Given() bool { return c.Kubeconfig != "" }
 
-// PoolTypes returns the instance types of the pools, sorted and without duplicates.
+// PoolTypes returns the instance types of the pools with accelerators, sorted and without duplicates.
 func (c Cluster) PoolTypes() []string {
 	var types []string
 	for _, pool := range c.Pools {
-		types = append(types, pool.InstanceType)
+		if pool.Type.Kind != accelerator.None {
+			types = append(types, pool.InstanceType)
+		}
 	}
 	slices.Sort(types)
 	return slices.Compact(types)
@@ -70,7 +72,7 @@ type rawCluster struct {
 func (c rawCluster) resolve(region string, n Network) Cluster {
 	pools := make(map[string]Pool, len(c.Pools))
 	for name, pool := range c.Pools {
-		pools[name] = pool.resolve(c.lookup(pool.InstanceType), region, n)
+		pools[name] = pool.resolve(name, c.lookup(pool.InstanceType), region, n)
 	}
 	return Cluster{
 		Kubeconfig:         c.Kubeconfig,
@@ -85,13 +87,16 @@ func (c rawCluster) resolve(region string, n Network) Cluster {
 	}
 }
 
-// lookup returns the figures of an instance type, from the configuration or from the accelerator table. Those of an
-// unknown type have no name.
+// lookup returns the figures of an instance type, from the configuration or from the tables. Those of an unknown type
+// have no name.
 func (c rawCluster) lookup(name string) accelerator.Type {
 	if figures, ok := c.InstanceTypes[name]; ok {
 		return figures.Type(name)
 	}
-	t, err := accelerator.Lookup(name)
+	if t, err := accelerator.Lookup(name); err == nil {
+		return t
+	}
+	t, err := accelerator.LookupProcessor(name)
 	if err != nil {
 		return accelerator.Type{}
 	}

@@ -353,6 +353,42 @@ func TestPoolsAreApart(t *testing.T) {
 	}
 }
 
+// Every log group that EKS and the agents of Container Insights would create without a retention exists before them,
+// with the retention of the settings.
+func TestLogGroupsHaveRetention(t *testing.T) {
+	const cluster = "llm-platform-dev"
+	insights := []string{"application", "dataplane", "host", "performance"}
+	for _, enabled := range []bool{true, false} {
+		g := runWith(t, map[string]any{"cluster.containerInsights": enabled, "cluster.logDays": 14})
+		want := map[string]string{"/aws/eks/" + cluster + "/cluster": "cluster-eks"} // by name: what writes to it
+		for _, log := range insights {
+			if enabled {
+				want["/aws/containerinsights/"+cluster+"/"+log] = "cluster-amazon-cloudwatch-observability"
+			}
+		}
+		for _, group := range g.of("aws:cloudwatch/logGroup:LogGroup") {
+			if group.name == "network-flow-logs" {
+				continue
+			}
+			writer, expected := want[text(group.inputs, "name")]
+			if !expected {
+				t.Errorf("container insights %t: log group %s", enabled, text(group.inputs, "name"))
+				continue
+			}
+			delete(want, text(group.inputs, "name"))
+			if days := at(group.inputs, "retentionInDays"); !days.IsNumber() || days.NumberValue() != 14 {
+				t.Errorf("%s keeps logs for %v days", group.name, days)
+			}
+			if !g.one(t, writer).dependsOn(group.name) {
+				t.Errorf("%s may create %s first", writer, group.name)
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("container insights %t: no log group for %v", enabled, want)
+		}
+	}
+}
+
 // A reservation has no room for new nodes beside the old ones.
 func TestReservedPoolsAreDeletedBeforeReplacement(t *testing.T) {
 	g := runWith(t, withPools(map[string]any{

@@ -57,6 +57,7 @@ func TestLifeOfDev(t *testing.T) {
 		"aws:organizations/organization:Organization":             1,
 		"aws:organizations/organizationalUnit:OrganizationalUnit": 2,
 		"aws:organizations/account:Account":                       3,
+		"aws:cloudwatch/logGroup:LogGroup":                        1, // EKS creates it anew
 	}
 	for kind, n := range kept {
 		if want[kind] != n {
@@ -66,6 +67,27 @@ func TestLifeOfDev(t *testing.T) {
 	if len(kept) != len(want) {
 		t.Errorf("destroy left %v, want %v", kept, want)
 	}
+}
+
+// After a destroy, EKS has its log group created anew. The next up says which command deletes it, and then goes on.
+func TestDestroyThenUp(t *testing.T) {
+	cloud, w := enginetest.Open(t, "dev")
+	withoutOrganization(t, w)
+	enginetest.Run(t, w, "up")
+	enginetest.Run(t, w, "destroy")
+	const group = "/aws/eks/llm-platform-dev/cluster"
+	left := cloud.Resources()
+	if len(left) != 1 || left[0].ID != group || left[0].URN != "" {
+		t.Fatalf("destroy left %v, want EKS's log group", left)
+	}
+	if _, message := enginetest.Fail(t, w, "up"); !strings.Contains(message, "aws logs delete-log-group --log-group-name") {
+		t.Errorf("up: %s", message)
+	}
+	if !cloud.Remove("aws:cloudwatch/logGroup:LogGroup", group) {
+		t.Fatalf("%s is gone", group)
+	}
+	enginetest.Run(t, w, "up")
+	enginetest.Expect(t, "a preview afterwards", enginetest.Run(t, w, "preview"))
 }
 
 // prod protects what holds data and accounts: a destroy is refused whole.

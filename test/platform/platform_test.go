@@ -69,27 +69,6 @@ func TestLifeOfDev(t *testing.T) {
 	}
 }
 
-// After a destroy, EKS has its log group created anew. The next up says which command deletes it, and then goes on.
-func TestDestroyThenUp(t *testing.T) {
-	cloud, w := enginetest.Open(t, "dev")
-	withoutOrganization(t, w)
-	enginetest.Run(t, w, "up")
-	enginetest.Run(t, w, "destroy")
-	const group = "/aws/eks/llm-platform-dev/cluster"
-	left := cloud.Resources()
-	if len(left) != 1 || left[0].ID != group || left[0].URN != "" {
-		t.Fatalf("destroy left %v, want EKS's log group", left)
-	}
-	if _, message := enginetest.Fail(t, w, "up"); !strings.Contains(message, "aws logs delete-log-group --log-group-name") {
-		t.Errorf("up: %s", message)
-	}
-	if !cloud.Remove("aws:cloudwatch/logGroup:LogGroup", group) {
-		t.Fatalf("%s is gone", group)
-	}
-	enginetest.Run(t, w, "up")
-	enginetest.Expect(t, "a preview afterwards", enginetest.Run(t, w, "preview"))
-}
-
 // prod protects what holds data and accounts: a destroy is refused whole.
 func TestProdIsProtected(t *testing.T) {
 	cloud, w := enginetest.Open(t, "prod", func(c *simcloud.Cloud) {

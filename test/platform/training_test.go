@@ -145,19 +145,12 @@ func variable(job simcloud.Resource, name string) string {
 // try many edits: organization, network and a cluster of its own.
 func alone(t *testing.T, w *engine.Stack) {
 	t.Helper()
-	withoutOrganization(t, w)
-	set(t, w, "network", nil)
-	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "p5.48xlarge"}}})
-	secret(t, w, "cluster.kubeconfig", kubeconfig)
-}
-
-// withoutOrganization moves the dev stack to one existing account.
-func withoutOrganization(t *testing.T, w *engine.Stack) {
-	t.Helper()
-	for _, path := range []string{"budget", "ci"} {
+	for _, path := range []string{"budget", "ci", "network"} {
 		set(t, w, path, nil)
 	}
 	set(t, w, "organization", map[string]any{
 		"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": simcloud.ManagementAccount}},
 	})
+	set(t, w, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "p5.48xlarge"}}})
+	secret(t, w, "cluster.kubeconfig", kubeconfig)
 }

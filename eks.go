@@ -98,7 +98,7 @@ func (c *Cluster) create(ctx *pulumi.Context, place cluster.Place, args ClusterA
 	if err != nil {
 		return fmt.Errorf("pools: %w", err)
 	}
-	dns, err := cluster.NewClusterAddons(ctx, place, schedulable, cfg.ContainerInsights)
+	dns, err := cluster.NewClusterAddons(ctx, place, schedulable, cfg)
 	if err != nil {
 		return fmt.Errorf("cluster add-ons: %w", err)
 	}

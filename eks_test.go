@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/kubeconfig"
 )
 
@@ -81,6 +82,55 @@ func TestTaintsAndTolerations(t *testing.T) {
 				t.Errorf("%s: nodes with %s have no device plugin", name, label)
 			}
 		}
+	}
+}
+
+// Every node group has the image that belongs to the add-ons, and so has next month's.
+func TestNodeGroupsPinTheirImage(t *testing.T) {
+	for version, set := range map[string]map[string]any{"1.36": threePools(), "1.35": withPools(map[string]any{"cpu": map[string]any{"instanceType": "m7i.large"}})} {
+		set["cluster.version"] = version
+		release, err := catalog.LookupRelease(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		groups := runWith(t, set).of("aws:eks/nodeGroup:NodeGroup")
+		if len(groups) < 2 {
+			t.Fatalf("%d node groups: this test tests little", len(groups))
+		}
+		for _, group := range groups {
+			if got := text(group.inputs, "releaseVersion"); got != release.AMI || got == "" || text(group.inputs, "version") != version {
+				t.Errorf("%s of %s has image %q, want %q", group.name, version, got, release.AMI)
+			}
+		}
+	}
+}
+
+// A pool without accelerators has EKS's standard image, a taint that only the training tolerates, and no device plugin.
+// Its run asks for no accelerator, and the namespace limits none.
+func TestProcessorPool(t *testing.T) {
+	g := runWith(t, map[string]any{
+		"cluster.pools": map[string]any{"cpu": map[string]any{"instanceType": "m7i.large", "nodes": 1}}, "training.pool": "cpu",
+	})
+	group := g.one(t, "pool-cpu").inputs
+	taint := text(group, "taints[0].key") + "=" + text(group, "taints[0].value")
+	if text(group, "amiType") != "AL2023_x86_64_STANDARD" || taint != "llm-platform/pool=cpu" || text(group, "taints[0].effect") != "NO_SCHEDULE" {
+		t.Errorf("image %s, taint %s", text(group, "amiType"), taint)
+	}
+	if sets := g.of("kubernetes:apps/v1:DaemonSet"); len(sets) > 0 {
+		t.Errorf("device plugin %s", sets[0].name)
+	}
+	if _, exists := g.resources["training-quota"]; exists {
+		t.Error("the namespace has a quota of accelerators")
+	}
+	job, _ := theJob(t, g)
+	if got := text(job.inputs, "spec.template.spec.tolerations[0].value"); got != "cpu" {
+		t.Errorf("the pods tolerate %q", got)
+	}
+	if strings.Contains(fmt.Sprint(at(job.inputs, "spec").Mappable()), "nvidia.com/gpu") {
+		t.Error("the run asks for GPUs")
+	}
+	if !g.one(t, "training-namespace").dependsOn("pool-cpu") {
+		t.Error("the run does not wait for its nodes")
 	}
 }
 
@@ -300,6 +350,42 @@ func TestPoolsAreApart(t *testing.T) {
 	}
 	if len(one.names()) != len(two.names())-len(added) {
 		t.Error("something is removed when a pool is added")
+	}
+}
+
+// Every log group that EKS and the agents of Container Insights would create without a retention exists before them,
+// with the retention of the settings.
+func TestLogGroupsHaveRetention(t *testing.T) {
+	const cluster = "llm-platform-dev"
+	insights := []string{"application", "dataplane", "host", "performance"}
+	for _, enabled := range []bool{true, false} {
+		g := runWith(t, map[string]any{"cluster.containerInsights": enabled, "cluster.logDays": 14})
+		want := map[string]string{"/aws/eks/" + cluster + "/cluster": "cluster-eks"} // by name: what writes to it
+		for _, log := range insights {
+			if enabled {
+				want["/aws/containerinsights/"+cluster+"/"+log] = "cluster-amazon-cloudwatch-observability"
+			}
+		}
+		for _, group := range g.of("aws:cloudwatch/logGroup:LogGroup") {
+			if group.name == "network-flow-logs" {
+				continue
+			}
+			writer, expected := want[text(group.inputs, "name")]
+			if !expected {
+				t.Errorf("container insights %t: log group %s", enabled, text(group.inputs, "name"))
+				continue
+			}
+			delete(want, text(group.inputs, "name"))
+			if days := at(group.inputs, "retentionInDays"); !days.IsNumber() || days.NumberValue() != 14 {
+				t.Errorf("%s keeps logs for %v days", group.name, days)
+			}
+			if !g.one(t, writer).dependsOn(group.name) {
+				t.Errorf("%s may create %s first", writer, group.name)
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("container insights %t: no log group for %v", enabled, want)
+		}
 	}
 }
 

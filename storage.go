@@ -28,6 +28,11 @@ type Storage struct {
 	Keys        pulumi.StringArrayOutput // the same as a list, empty or of one
 	CopyKeys    pulumi.StringArrayOutput // Keys and the KMS key of the source bucket
 	Transfers   pulumi.StringMap         // ARN of each DataSync task by name
+
+	// Ready are the copies, and the settings of the buckets that training reads and writes, among them their policies.
+	// Whatever reads data depends on them: otherwise it starts before its data is there and, on destroy, loses it
+	// before it has ended. What DataSync transfers is not among them: a task runs on its schedule, or when started.
+	Ready []pulumi.Resource
 }
 
 // newStorage creates the buckets and copies the data in.
@@ -60,10 +65,13 @@ func newStorage(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.St
 		return nil, fmt.Errorf("source: %w", err)
 	}
 	store.SourceARN, store.SourceURL = source.arn, pulumi.Sprintf("s3://%s/", source.bucket)
+	store.Ready = slices.Concat(store.Dataset.ready, store.Checkpoints.ready, store.Artifacts.ready)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Copies)) {
-		if err := b.copyObject(name, source, store.Dataset); err != nil {
+		copied, err := b.copyObject(name, source, store.Dataset)
+		if err != nil {
 			return nil, fmt.Errorf("copy %s: %w", name, err)
 		}
+		store.Ready = append(store.Ready, copied)
 	}
 	if store.Transfers, err = b.transfers(store); err != nil {
 		return nil, fmt.Errorf("transfers: %w", err)
@@ -141,7 +149,7 @@ func (b storageBuilder) source(key pulumi.StringOutput, logs *Bucket) (copySourc
 const maxCopyBytes = 5 << 30
 
 // copyObject copies one object into the dataset bucket, and again whenever its ETag changes.
-func (b storageBuilder) copyObject(name string, source copySource, dataset *Bucket) error {
+func (b storageBuilder) copyObject(name string, source copySource, dataset *Bucket) (*s3.ObjectCopy, error) {
 	desired := b.cfg.Copies[name]
 	args := &s3.ObjectCopyArgs{
 		Bucket:              dataset.Name,
@@ -168,9 +176,8 @@ func (b storageBuilder) copyObject(name string, source copySource, dataset *Buck
 		dependencies = append([]pulumi.Resource{source.sample}, dependencies...)
 	}
 	// Deleting a copy would delete all versions of the object, in spite of the bucket's versioning.
-	_, err := s3.NewObjectCopy(b.ctx, b.name+"-copy-"+name, args,
+	return s3.NewObjectCopy(b.ctx, b.name+"-copy-"+name, args,
 		pulumi.Parent(b.component), pulumi.DependsOn(dependencies), pulumi.RetainOnDelete(b.cfg.KeepData))
-	return err
 }
 
 // etag returns the ETag of the object that a copy reads, or an error if the object is too large to copy or archived.

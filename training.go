@@ -57,7 +57,7 @@ func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingA
 		runs = append(runs, job.New(args.Settings, s.Region, pool, args.Scripts))
 	}
 	b := trainingBuilder{ctx: ctx, name: name, scope: s, args: args, component: component}
-	ready := args.Cluster.Ready
+	ready := slices.Concat(args.Cluster.Ready, args.Storage.Ready)
 	if args.Cluster.Managed {
 		role, err := b.role()
 		if err != nil {
@@ -107,7 +107,7 @@ func (b trainingBuilder) role() (scope.Role, error) {
 }
 
 // namespace creates the namespace with its service account, quota and secrets, and returns what a pod needs before it
-// starts. On destroy the namespace is deleted before the nodes and the role, and waits for its last pod, so that a run
+// starts. On destroy the namespace is deleted before the nodes, the data and the role, and waits for its last pod, so that a run
 // has the time and the permissions to save a checkpoint.
 func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]pulumi.Resource, error) {
 	namespace, err := kubeobject.New(b.ctx, b.name+"-namespace", job.Namespace(b.args.Settings.GraceSeconds), nil,

@@ -44,6 +44,49 @@ func TestOrderOfRun(t *testing.T) {
 	}
 }
 
+// Whatever a run reads is there before it starts: copies of its data, and the settings of its buckets. In an existing
+// cluster too, where nodes do not take minutes to start: there a run would find no data, and fail for good.
+func TestRunWaitsForItsData(t *testing.T) {
+	existing := map[string]any{
+		"cluster.kubeconfig": "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}]}",
+		"cluster.pools.gpu":  map[string]any{"instanceType": "p5.48xlarge"}, "cluster.publicCidrs": []any{},
+	}
+	for mode, set := range map[string]map[string]any{"managed": {}, "existing cluster": existing} {
+		set["storage.encryption"] = "kms"
+		g := runWith(t, set)
+		job, _ := theJob(t, g)
+		var needs []string
+		for _, copied := range g.of("aws:s3/objectCopy:ObjectCopy") {
+			needs = append(needs, copied.name)
+			if !copied.dependsOn("storage-sample") {
+				t.Errorf("%s: %s does not wait for the sample", mode, copied.name)
+			}
+		}
+		if len(needs) == 0 {
+			t.Fatalf("%s: no copy: this test tests little", mode)
+		}
+		for _, bucket := range []string{"dataset", "checkpoints", "artifacts"} {
+			for _, part := range []string{"private", "versioning", "encryption", "policy"} {
+				needs = append(needs, "storage-"+bucket+"-"+part)
+			}
+			if !g.one(t, "storage-"+bucket+"-encryption").dependsOn("storage-key") {
+				t.Errorf("%s: the %s bucket does not wait for its key", mode, bucket)
+			}
+		}
+		if mode == "managed" {
+			needs = append(needs, "training-role-policy", "training-identity")
+		}
+		for _, need := range needs {
+			if !job.dependsOn(need) {
+				t.Errorf("%s: the Job does not wait for %s", mode, need)
+			}
+			if !g.one(t, "training-namespace").dependsOn(need) {
+				t.Errorf("%s: the namespace does not wait for %s: on destroy, pods lose it while they save a checkpoint", mode, need)
+			}
+		}
+	}
+}
+
 // An update leaves a run that has started as it is.
 func TestStartedRunIsFrozen(t *testing.T) {
 	g := runWith(t, nil)

@@ -7,10 +7,11 @@ import "fmt"
 // Kind is the vendor's kind of accelerator.
 type Kind string
 
-// The kinds that Amazon EKS has a node image and a device plugin for.
+// The kinds that Amazon EKS has a node image and a device plugin for, and none: the nodes train on their processors.
 const (
 	NVIDIA Kind = "nvidia"
 	Neuron Kind = "neuron"
+	None   Kind = "none"
 )
 
 // Processor architectures, as EC2 names them.
@@ -32,10 +33,11 @@ type Type struct {
 
 	// Processes is the number of training processes of a node, torchrun's --nproc-per-node: one for each GPU or logical
 	// NeuronCore. A Trainium has two cores. A Trainium2 has eight, which it joins by default into four logical ones.
+	// Without an accelerator it is 1, which uses all processors.
 	Processes int
 
 	VCPU      int // virtual CPUs, which service quotas count
-	MemoryGiB int // nominal memory; 7 to 14 percent of it are not available to pods
+	MemoryGiB int // nominal memory; see FreeMiB
 
 	NetworkCards int // network cards; an interface is attached to a card by its index
 
@@ -70,13 +72,17 @@ type Price struct {
 	Source     string // price list
 }
 
-// AMIType returns the amiType of an EKS managed node group: the AL2023 image with the driver of the accelerator. EKS
-// has no Neuron image for ARM, and Figures.Validate refuses that pair.
+// AMIType returns the amiType of an EKS managed node group: the AL2023 image with the driver of the accelerator, or
+// without one. EKS has no Neuron image for ARM, and Figures.Validate refuses that pair.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html
 func (t Type) AMIType() string {
 	switch {
 	case t.Kind == Neuron:
 		return "AL2023_x86_64_NEURON"
+	case t.Kind == None && t.Architecture == arm:
+		return "AL2023_ARM_64_STANDARD"
+	case t.Kind == None:
+		return "AL2023_x86_64_STANDARD"
 	case t.Architecture == arm:
 		return "AL2023_ARM_64_NVIDIA"
 	default:
@@ -86,13 +92,16 @@ func (t Type) AMIType() string {
 
 // ResourceName returns the Kubernetes extended resource of which a pod requests Count to get the whole node. On Neuron
 // it is the device with all its cores: a pod that requests every device needs no Neuron scheduler extension, unlike one
-// that requests single cores (aws.amazon.com/neuroncore).
+// that requests single cores (aws.amazon.com/neuroncore). It is empty without accelerators.
 // https://awsdocs-neuron.readthedocs-hosted.com/en/latest/containers/neuron-plugins.html
 func (t Type) ResourceName() string {
-	if t.Kind == Neuron {
+	switch t.Kind {
+	case Neuron:
 		return "aws.amazon.com/neuron"
+	case NVIDIA:
+		return "nvidia.com/gpu"
 	}
-	return "nvidia.com/gpu"
+	return ""
 }
 
 // SharedMemoryGiB returns the size limit of a pod's /dev/shm in GiB: half of the node's memory, which is the default of

@@ -35,6 +35,8 @@ func remedies() []remedy {
 			"A guardrail denies it: see guardrails.* of this stack, and the organization's other policies."},
 		{[]string{"email_already_exists"},
 			"An account with this e-mail address exists, perhaps created by an interrupted update: set organization.accounts.<name>.id to its id, or change the e-mail address."},
+		{[]string{"the specified log group already exists"},
+			"EKS and the CloudWatch agents create their log groups anew when they write their last lines after a destroy: run `aws logs delete-log-group --log-group-name <name>` with that account's credentials (docs/troubleshooting.md)."},
 		{[]string{"alreadyexists", "already exists", "alreadyinuse", "alreadyowned", "resourceinuse", "entityalready", "conflictexception"},
 			"A resource of that name exists, perhaps left by an interrupted update: docs/troubleshooting.md says how to import it. Otherwise delete or rename it."},
 		// Before the quotas: EC2 answers RequestLimitExceeded to too many requests.

@@ -22,14 +22,15 @@ func TestExplain(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	seen := map[string]bool{}
 	for message, want := range map[string]string{
-		"AccessDenied: User: arn:aws:sts::1:assumed-role/a is not authorized to perform: s3:CreateBucket with an explicit deny in a service control policy": "guardrails",
-		"api error UnauthorizedOperation: You are not authorized to perform this operation.":                                                                "lacks a permission",
-		"waiting for AWS Organizations Account create: unexpected state 'FAILED', wanted target 'SUCCEEDED'. last error: EMAIL_ALREADY_EXISTS":              "e-mail address",
-		"EntityAlreadyExists: Role with name x already exists.":                                                                                             "interrupted update",
-		"POST https://api.github.com/repos/a/b/git/refs: 422 Reference already exists []":                                                                   "interrupted update",
-		"VcpuLimitExceeded: You have requested more vCPU capacity than your current vCPU limit of 0 allows":                                                 "quota",
-		"AddressLimitExceeded: The maximum number of addresses has been reached.":                                                                           "quota",
-		"InsufficientInstanceCapacity: We currently do not have sufficient p5.48xlarge capacity":                                                            "network.acceleratorZones",
+		"AccessDenied: User: arn:aws:sts::1:assumed-role/a is not authorized to perform: s3:CreateBucket with an explicit deny in a service control policy":                                                                      "guardrails",
+		"api error UnauthorizedOperation: You are not authorized to perform this operation.":                                                                                                                                     "lacks a permission",
+		"waiting for AWS Organizations Account create: unexpected state 'FAILED', wanted target 'SUCCEEDED'. last error: EMAIL_ALREADY_EXISTS":                                                                                   "e-mail address",
+		"creating CloudWatch Logs Log Group (/aws/eks/a/cluster): operation error CloudWatch Logs: CreateLogGroup, https response error StatusCode: 400, ResourceAlreadyExistsException: The specified log group already exists": "delete-log-group",
+		"EntityAlreadyExists: Role with name x already exists.":                                                                                                                                                                  "interrupted update",
+		"POST https://api.github.com/repos/a/b/git/refs: 422 Reference already exists []":                                                                                                                                        "interrupted update",
+		"VcpuLimitExceeded: You have requested more vCPU capacity than your current vCPU limit of 0 allows":                                                                                                                      "quota",
+		"AddressLimitExceeded: The maximum number of addresses has been reached.":                                                                                                                                                "quota",
+		"InsufficientInstanceCapacity: We currently do not have sufficient p5.48xlarge capacity":                                                                                                                                 "network.acceleratorZones",
 		"ThrottlingException: Rate exceeded":            "Rate limited",
 		"RequestLimitExceeded: Request limit exceeded.": "Rate limited",
 		"ConcurrentModificationException: AWS Organizations can't complete your request because it conflicts with another attempt": "Rate limited",

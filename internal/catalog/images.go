@@ -2,11 +2,15 @@ package catalog
 
 // Images of the device plugins that come from a public registry.
 const (
-	// https://github.com/NVIDIA/k8s-device-plugin/blob/main/deployments/static/nvidia-device-plugin.yml, read 2026-11-22
+	// v0.20.1 was seen too; v0.20.0 is the one whose source was read for the settings of nodepool.DevicePlugins.
+	// https://github.com/NVIDIA/k8s-device-plugin/blob/v0.20.0/deployments/static/nvidia-device-plugin.yml, read 2026-11-26
 	NVIDIADevicePlugin = "nvcr.io/nvidia/k8s-device-plugin:v0.20.0"
 
-	// https://github.com/aws-neuron/aws-neuron-sdk/blob/master/src/k8/k8s-neuron-device-plugin.yml, read 2026-11-22
-	NeuronDevicePlugin = "public.ecr.aws/neuron/neuron-device-plugin:2.22.4.0"
+	// Image of the Helm chart 1.10.0 (Neuron 2.32, 2026-08-19), seen running with the digest below; the first whose list
+	// of instance types has trn2. The static manifest of aws-neuron-sdk still names 2.22.4.0, which lacks it.
+	// https://github.com/aws-neuron/neuron-helm-charts, read 2026-11-26
+	NeuronDevicePlugin = "public.ecr.aws/neuron/neuron-device-plugin:2.32.0.0" +
+		"@sha256:64d7473b547bec24d3683adeba5d98a17be1929b263e99695607c7e31270faf8"
 )
 
 // EFADevicePlugin returns the image of the EFA device plugin, which EKS publishes in every region.

@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-func TestEveryReleaseHasEveryAddon(t *testing.T) {
+func TestEveryReleaseIsPinned(t *testing.T) {
 	installed := []string{VPCCNI, KubeProxy, CoreDNS, PodIdentityAgent, MetricsServer, NodeMonitoring, CloudWatch}
 	build := regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+-eksbuild\.[0-9]+$`)
+	// <patch of Kubernetes>-<day>; EKS refuses one of another minor version.
+	ami := regexp.MustCompile(`^([0-9]+\.[0-9]+)\.[0-9]+-20[0-9]{6}$`)
 	if len(releases()) == 0 {
 		t.Fatal("no release: this test tests nothing")
 	}
@@ -19,6 +21,9 @@ func TestEveryReleaseHasEveryAddon(t *testing.T) {
 			t.Errorf("%s: standard support ends %v, not after the release before it", r.Version, r.StandardEnds)
 		}
 		last = r.StandardEnds
+		if parts := ami.FindStringSubmatch(r.AMI); parts == nil || parts[1] != r.Version {
+			t.Errorf("%s: AMI release %q", r.Version, r.AMI)
+		}
 		if len(r.Addons) != len(installed) {
 			t.Errorf("%s has builds of %d add-ons, want %d", r.Version, len(r.Addons), len(installed))
 		}
@@ -51,6 +56,17 @@ func TestLookupRelease(t *testing.T) {
 				t.Errorf("%q: the error does not name %s: %v", version, known.Version, err)
 			}
 		}
+	}
+}
+
+// EKS offers 1.37. The error says why the program does not.
+func TestUnpinnedRelease(t *testing.T) {
+	_, err := LookupRelease("1.37")
+	if err == nil || !strings.Contains(err.Error(), "no public source names its add-on builds and AMI release") {
+		t.Errorf("1.37: %v", err)
+	}
+	if _, err := LookupRelease("1.29"); err == nil || strings.Contains(err.Error(), "EKS offers") {
+		t.Errorf("1.29: %v", err)
 	}
 }
 

@@ -2,16 +2,18 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/catalog"
+	"llm-platform/internal/settings"
 )
 
 // NewClusterAddons creates the add-ons that run on nodes; without a node, EKS reports them as degraded until it
 // gives up. It returns those that other pods wait for: CoreDNS. Metrics and monitoring are no condition of a
 // pod, so a fault in them must not hold back a training.
-func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable, containerInsights bool) ([]pulumi.Resource, error) {
+func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable, cfg settings.Cluster) ([]pulumi.Resource, error) {
 	controlPlane := schedulable.joinable.controlPlane
 	nodes := []pulumi.Resource{schedulable.Nodes}
 	dns, err := newAddon(ctx, place, controlPlane, addonArgs{name: catalog.CoreDNS, needs: nodes})
@@ -30,8 +32,8 @@ func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable,
 	}}); err != nil {
 		return nil, err
 	}
-	if containerInsights {
-		if err := newContainerInsights(ctx, place, schedulable); err != nil {
+	if cfg.ContainerInsights {
+		if err := newContainerInsights(ctx, place, schedulable, cfg.LogDays); err != nil {
 			return nil, err
 		}
 	}
@@ -39,8 +41,8 @@ func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable,
 }
 
 // newContainerInsights sends metrics and logs of nodes, pods and GPUs to CloudWatch. Application Signals is for
-// web services and stays off.
-func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedulable) error {
+// web services and stays off. The logs are kept for so many days.
+func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedulable, days int) error {
 	controlPlane := schedulable.joinable.controlPlane
 	agent, err := NewPodRole(ctx, place.Scope, place.Account, place.Name+"-insights", PodRoleArgs{
 		Cluster:        controlPlane.Name,
@@ -53,9 +55,13 @@ func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedula
 	if err != nil {
 		return fmt.Errorf("CloudWatch role: %w", err)
 	}
+	groups, err := newInsightsLogGroups(ctx, place, days)
+	if err != nil {
+		return err
+	}
 	_, err = newAddon(ctx, place, controlPlane, addonArgs{
 		name:  catalog.CloudWatch,
-		needs: append(agent.Ready, schedulable.Nodes),
+		needs: slices.Concat(agent.Ready, groups, []pulumi.Resource{schedulable.Nodes}),
 		values: map[string]any{
 			"tolerations": tolerateAll(),
 			"manager":     map[string]any{"applicationSignals": map[string]any{"autoMonitor": map[string]any{"monitorAllServices": false}}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	awseks "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/eks"
 	"github.com/pulumi/pulumi-eks/sdk/v2/go/eks"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
@@ -44,10 +43,7 @@ func NewControlPlane(
 	if err != nil {
 		return ControlPlane{}, err
 	}
-	logs, err := cloudwatch.NewLogGroup(ctx, place.Name+"-logs", &cloudwatch.LogGroupArgs{
-		Name:            pulumi.String("/aws/eks/" + name + "/cluster"),
-		RetentionInDays: pulumi.Int(cfg.LogDays),
-	}, place.child())
+	logs, err := newLogGroup(ctx, place, "logs", controlPlaneLogGroup(name), cfg.LogDays)
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("log group: %w", err)
 	}

@@ -36,8 +36,10 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 		ClusterName: joinable.controlPlane.Name,
 		NodeRoleArn: joinable.controlPlane.nodeRole.Arn,
 		Version:     pulumi.String(joinable.controlPlane.release.Version),
-		AmiType:     pulumi.String(node.AMIType),
-		SubnetIds:   args.subnets,
+		// Without it, EKS takes the newest image of the day, which nobody has checked with these add-ons and plugins.
+		ReleaseVersion: pulumi.String(joinable.controlPlane.release.AMI),
+		AmiType:        pulumi.String(node.AMIType),
+		SubnetIds:      args.subnets,
 		ScalingConfig: eks.NodeGroupScalingConfigArgs{
 			MinSize: pulumi.Int(args.minimum), DesiredSize: pulumi.Int(args.desired), MaxSize: pulumi.Int(args.maximum),
 		},

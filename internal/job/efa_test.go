@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -23,13 +24,15 @@ func TestCheckEFA(t *testing.T) {
 		folder  string
 		devices int
 		fiInfo  string // script; empty: none in the image
+		locked  int    // KiB that the container may lock
 		want    int
 	}{
-		{"all devices", devices, 2, opens, 0},
-		{"one missing", devices, 3, opens, ExitEFA},
-		{"no device plugin", devices + "/none", 1, opens, ExitEFA},
-		{"devices that do not open", devices, 2, fails, ExitEFA},
-		{"image without libfabric", devices, 2, "", ExitEFA},
+		{"all devices", devices, 2, opens, 64, 0},
+		{"one missing", devices, 3, opens, 64, ExitEFA},
+		{"no device plugin", devices + "/none", 1, opens, 64, ExitEFA},
+		{"devices that do not open", devices, 2, fails, 64, ExitEFA},
+		{"image without libfabric", devices, 2, "", 64, ExitEFA},
+		{"little locked memory", devices, 2, opens, 32, ExitEFA},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tool := filepath.Join(tools, "fi_info")
@@ -41,7 +44,8 @@ func TestCheckEFA(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			command := checkEFACommand(c.folder, c.devices)
+			limited := []string{"sh", "-c", `ulimit -l "$1"; shift; exec "$@"`, "limited", strconv.Itoa(c.locked)}
+			command := append(limited, checkEFACommand(c.folder, c.devices, 64)...)
 			process := exec.Command(command[0], command[1:]...)
 			process.Env = []string{"PATH=" + tools + ":/usr/bin:/bin"}
 			output, err := process.CombinedOutput()
@@ -52,5 +56,14 @@ func TestCheckEFA(t *testing.T) {
 				t.Errorf("exit code %d, want %d: %s", got, c.want, output)
 			}
 		})
+	}
+}
+
+// The check that a pod runs asks for more than the 8 MiB that containers get by default, and for no more than nodepool
+// allows, 1 PiB.
+func TestCheckEFAAsksForLockedMemory(t *testing.T) {
+	command := full(t).Job().Spec.Template.Spec.InitContainers[0].Command
+	if kib, err := strconv.Atoi(command[len(command)-1]); err != nil || kib <= 8<<10 || kib > 1<<40 {
+		t.Errorf("asks for %d KiB: %v", kib, err)
 	}
 }

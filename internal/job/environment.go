@@ -43,6 +43,7 @@ func (r Run) environment() []corev1.EnvVar {
 		variable("PET_MASTER_PORT", masterPort),
 		variable("PET_MAX_RESTARTS", 0),                     // a failed rank ends its pod, so that the Job counts it
 		variable("PET_SHUTDOWN_TIMEOUT", r.GraceSeconds-15), // s to save a checkpoint; 15 s remain to end
+		variable("ACCELERATOR", string(r.Pool.Type.Kind)),   // nvidia, neuron or none: what a rank must find
 		variable("RUN_NAME", name),
 		variable("AWS_REGION", r.Region),
 		variable("AWS_DEFAULT_REGION", r.Region), // the only one that boto3 reads
@@ -86,8 +87,14 @@ func network(pool nodepool.Facts) []corev1.EnvVar {
 			// When a collective hangs, each rank writes what it was waiting for.
 			// https://docs.pytorch.org/tutorials/unstable/flight_recorder_tutorial.html
 			variable("TORCH_NCCL_DUMP_ON_TIMEOUT", 1),
-			variable("TORCH_NCCL_TRACE_BUFFER_SIZE", 2000),
+			variable("TORCH_FR_BUFFER_SIZE", 2000), // TORCH_NCCL_TRACE_BUFFER_SIZE before PyTorch 2.9
 		)
+	}
+	if pool.EFA > 0 && pool.Type.Kind == accelerator.NVIDIA {
+		// The name of EFA's plugin: NCCL fails without it, rather than fall back to TCP. Plugins up to 1.11 have this
+		// name; newer ones are called Libfabric, and take this one on if it is asked for.
+		// https://github.com/aws/aws-ofi-nccl, src/nccl_ofi_interface_nvidia.cpp at 2daf7d30, read 2026-11-26
+		env = append(env, variable("NCCL_NET", "AWS Libfabric"))
 	}
 	if pool.EFA > 0 {
 		env = append(env,

@@ -7,7 +7,7 @@ const (
 	ExitConfiguration = 10 // an argument or an environment variable is missing or wrong
 	ExitDataset       = 11 // the dataset is missing, unreadable or does not match the arguments
 	ExitCheckpoint    = 12 // no usable checkpoint where there must be one, or a checkpoint of another model
-	ExitEFA           = 13 // the pool has EFA, but the container does not see all of its devices
+	ExitEFA           = 13 // the pool has EFA, but the container does not see all of its devices or cannot lock memory
 )
 
 // FatalExitCodes returns the exit codes that fail the whole Job at once. After any other code but 0, the rank is

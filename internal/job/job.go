@@ -1,6 +1,7 @@
 package job
 
 import (
+	"maps"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -109,7 +110,7 @@ func (r Run) pod() corev1.PodSpec {
 		spec.InitContainers = []corev1.Container{{
 			Name:            "efa",
 			Image:           r.Image,
-			Command:         checkEFACommand("/dev/infiniband", r.Pool.EFA),
+			Command:         checkEFACommand("/dev/infiniband", r.Pool.EFA, minLockedKiB),
 			Resources:       r.wholeNode(),
 			SecurityContext: unprivileged(),
 		}}
@@ -117,24 +118,23 @@ func (r Run) pod() corev1.PodSpec {
 	return spec
 }
 
-// wholeNode requests all accelerators and EFA devices of a node, and three quarters of its processors and memory:
-// the rest is for system pods. Processors and memory have no limit, so that a data loader may use what is free.
+// wholeNode requests all accelerators and EFA devices of a node, and of its processors and memory what the pods of the
+// system leave. Memory has a limit, so that a leak is a failure that counts: without one the node would evict the pod,
+// which the Job tries again for ever. Processors have none, so that a data loader may use what is free.
 func (r Run) wholeNode() corev1.ResourceRequirements {
-	devices := corev1.ResourceList{}
-	if r.Pool.Type.Count > 0 {
-		devices[corev1.ResourceName(r.Pool.Type.ResourceName())] = quantity(r.Pool.Type.Count, "")
+	machine := r.Pool.Type
+	limits := corev1.ResourceList{}
+	if machine.Count > 0 {
+		limits[corev1.ResourceName(machine.ResourceName())] = quantity(machine.Count, "")
 	}
 	if r.Pool.EFA > 0 {
-		devices[efaResource] = quantity(r.Pool.EFA, "")
+		limits[efaResource] = quantity(r.Pool.EFA, "")
 	}
-	requests := corev1.ResourceList{
-		corev1.ResourceCPU:    quantity(r.Pool.Type.VCPU*3/4, ""),
-		corev1.ResourceMemory: quantity(r.Pool.Type.MemoryGiB*3/4, "Gi"),
-	}
-	for name, count := range devices {
-		requests[name] = count
-	}
-	return corev1.ResourceRequirements{Limits: devices, Requests: requests}
+	requests := maps.Clone(limits)
+	requests[corev1.ResourceCPU] = quantity(machine.RequestMilli(), "m")
+	requests[corev1.ResourceMemory] = quantity(machine.RequestMiB(), "Mi")
+	limits[corev1.ResourceMemory] = quantity(machine.FreeMiB(), "Mi")
+	return corev1.ResourceRequirements{Limits: limits, Requests: requests}
 }
 
 // onePerNode keeps apart the pods of all runs: a pod of the last run that is still saving keeps its node.
@@ -148,7 +148,8 @@ func onePerNode() *corev1.Affinity {
 }
 
 // volumes returns the scripts, shared memory for the data loaders, and whatever else a container may write to: its
-// root file system is read-only.
+// root file system is read-only. Each has a limit. A pod that exceeds one is evicted, which counts as a failure; one that
+// fills the node's disk is evicted too, and that would not count. A quarter of the disk is for images and logs.
 func (r Run) volumes() []corev1.Volume {
 	items := []corev1.KeyToPath{{Key: SumsFile, Path: SumsFile}}
 	for _, script := range r.Scripts {
@@ -158,8 +159,8 @@ func (r Run) volumes() []corev1.Volume {
 		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &source}}
 	}
 	return []corev1.Volume{
-		emptyDir("home", corev1.EmptyDirVolumeSource{}),
-		emptyDir("temporary", corev1.EmptyDirVolumeSource{}),
+		emptyDir("home", corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(quantity(r.Pool.DiskGB/2, "G"))}),
+		emptyDir("temporary", corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(quantity(r.Pool.DiskGB/4, "G"))}),
 		{Name: "scripts", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: r.Name()}, Items: items, DefaultMode: ptr.To(int32(0o444)),
 		}}},
@@ -189,7 +190,8 @@ func nonRootUser() *corev1.PodSecurityContext {
 
 // unprivileged drops every capability, as the Pod Security Standard "restricted" requires, and makes the image
 // read-only. Some examples add IPC_LOCK, because EFA pins memory: that capability has no effect for a user other
-// than root. What counts is the limit on locked memory that the node's containerd passes on.
+// than root. What counts is the limit on locked memory that the node's containerd passes on: nodepool lifts it, and the
+// EFA check looks at it.
 func unprivileged() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		AllowPrivilegeEscalation: ptr.To(false),

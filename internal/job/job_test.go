@@ -17,6 +17,7 @@ import (
 
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/nodepool"
+	"llm-platform/internal/settings"
 )
 
 var update = flag.Bool("update", false, "write the golden manifests")
@@ -30,7 +31,13 @@ func TestManifests(t *testing.T) {
 		GraceSeconds: 60, Scripts: Scripts{{"train.py", "a"}},
 	}
 	processors := plain
-	processors.Pool = nodepool.Facts{Name: "cpu", Type: accelerator.Type{Name: "m6i.large", Processes: 1, VCPU: 2, MemoryGiB: 8}}
+	machine, err := accelerator.LookupProcessor("m7i.large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	processors.Pool = nodepool.NewFacts("cpu", settings.Pool{
+		Type: machine, VolumeGB: 200, TaintKey: settings.PoolLabel, TaintValue: "cpu",
+	}, true)
 	for name, run := range map[string]Run{"full": full(t), "plain": plain, "processors": processors} {
 		objects := []runtime.Object{Namespace(run.GraceSeconds), ServiceAccount()}
 		if quota := Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run); quota != nil {
@@ -99,7 +106,7 @@ func TestEnvironment(t *testing.T) {
 	for name, want := range map[string]string{
 		"PET_NNODES": "2", "PET_NPROC_PER_NODE": "8", "PET_MASTER_ADDR": run.Name() + "-0." + run.Name(), "PET_MASTER_PORT": "29500",
 		"PET_SHUTDOWN_TIMEOUT": "285", "RUN_NAME": run.Name(), "AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-west-2",
-		"NCCL_DEBUG": "INFO", "FI_PROVIDER": "tcp", "MODE": "x", "NCCL_SOCKET_IFNAME": "^lo",
+		"NCCL_DEBUG": "INFO", "FI_PROVIDER": "tcp", "MODE": "x", "NCCL_SOCKET_IFNAME": "^lo", "ACCELERATOR": "nvidia",
 	} {
 		if env[name].Value != want {
 			t.Errorf("%s is %q, want %q", name, env[name].Value, want)
@@ -129,11 +136,21 @@ func TestNetwork(t *testing.T) {
 		{accelerator.NVIDIA, 0, true, false},
 		{accelerator.NVIDIA, 32, true, true},
 		{accelerator.Neuron, 8, false, true},
-		{"", 0, false, false},
+		{accelerator.None, 0, false, false},
 	} {
 		var names []string
+		plugin := ""
 		for _, v := range network(nodepool.Facts{Type: accelerator.Type{Kind: c.kind}, EFA: c.efa}) {
 			names = append(names, v.Name)
+			if v.Name == "NCCL_NET" {
+				plugin = v.Value
+			}
+		}
+		if (plugin == "AWS Libfabric") != (c.nccl && c.fi) {
+			t.Errorf("%q with %d EFA interfaces: NCCL uses %q", c.kind, c.efa, plugin)
+		}
+		if slices.Contains(names, "TORCH_FR_BUFFER_SIZE") != c.nccl {
+			t.Errorf("%q: no traces of hanging collectives: %v", c.kind, names)
 		}
 		if slices.Contains(names, "NCCL_SOCKET_IFNAME") != c.nccl || slices.Contains(names, "FI_PROVIDER") != c.fi {
 			t.Errorf("%q with %d EFA interfaces: %v", c.kind, c.efa, names)
@@ -170,6 +187,91 @@ func TestQuota(t *testing.T) {
 		if !maps.Equal(got, c.want) {
 			t.Errorf("%s: quota is %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// A leak of memory or disk is a failure that counts, and no eviction of the node's: every container has a limit on
+// memory that the node has, and every volume in it a size.
+func TestLimits(t *testing.T) {
+	processors := full(t)
+	machine, err := accelerator.LookupProcessor("m7i.large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	processors.Pool = nodepool.NewFacts("cpu", settings.Pool{Type: machine, VolumeGB: 200}, true)
+	for name, run := range map[string]Run{"GPUs": full(t), "processors": processors} {
+		spec := run.Job().Spec.Template.Spec
+		for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+			limit, request := c.Resources.Limits.Memory(), c.Resources.Requests.Memory()
+			if limit.IsZero() || limit.Cmp(*request) < 0 || limit.Value() > int64(run.Pool.Type.MemoryGiB)<<30 {
+				t.Errorf("%s: %s may use %s, requests %s", name, c.Name, limit, request)
+			}
+			if _, limited := c.Resources.Limits[corev1.ResourceCPU]; limited {
+				t.Errorf("%s: %s is throttled", name, c.Name)
+			}
+		}
+		onDisk, volumes := int64(0), 0
+		for _, volume := range spec.Volumes {
+			if volume.EmptyDir == nil {
+				continue
+			}
+			volumes++
+			if volume.EmptyDir.SizeLimit == nil || volume.EmptyDir.SizeLimit.IsZero() {
+				t.Errorf("%s: volume %s has no size", name, volume.Name)
+			} else if volume.EmptyDir.Medium == corev1.StorageMediumDefault {
+				onDisk += volume.EmptyDir.SizeLimit.Value()
+			}
+		}
+		if volumes != 3 || onDisk == 0 || onDisk > int64(run.Pool.DiskGB)*1_000_000_000*3/4 {
+			t.Errorf("%s: %d volumes take %d bytes of a disk of %d GB", name, volumes, onDisk, run.Pool.DiskGB)
+		}
+	}
+}
+
+// A pod on nodes without accelerators requests none, starts one process, and tolerates the pool's taint.
+func TestProcessors(t *testing.T) {
+	machine, err := accelerator.LookupProcessor("m7i.large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := full(t)
+	run.Pool = nodepool.NewFacts("cpu", settings.Pool{Type: machine, VolumeGB: 200, TaintKey: settings.PoolLabel, TaintValue: "cpu"}, true)
+	spec := run.Job().Spec.Template.Spec
+	if len(spec.InitContainers) > 0 {
+		t.Errorf("it has init containers %v", spec.InitContainers)
+	}
+	env := map[string]string{}
+	for _, variable := range spec.Containers[0].Env {
+		env[variable.Name] = variable.Value
+	}
+	if env["PET_NPROC_PER_NODE"] != "1" || env["ACCELERATOR"] != "none" {
+		t.Errorf("%s processes, accelerator %q", env["PET_NPROC_PER_NODE"], env["ACCELERATOR"])
+	}
+	for name := range spec.Containers[0].Resources.Limits {
+		if name != corev1.ResourceMemory {
+			t.Errorf("it requests %s", name)
+		}
+	}
+	if len(spec.Tolerations) != 1 || spec.Tolerations[0].Key != settings.PoolLabel || spec.Tolerations[0].Value != "cpu" || spec.NodeSelector[settings.PoolLabel] != "cpu" {
+		t.Errorf("selects %v, tolerates %v", spec.NodeSelector, spec.Tolerations)
+	}
+}
+
+// The container toolkit writes into /etc/nvidia of each container with GPUs before it starts. A mount there, or above,
+// would stop the container: https://github.com/awslabs/amazon-eks-ami/issues/2790
+func TestNothingMountsEtc(t *testing.T) {
+	spec := full(t).Job().Spec.Template.Spec
+	seen := 0
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, mount := range c.VolumeMounts {
+			seen++
+			if strings.HasPrefix("/etc/nvidia/", strings.TrimSuffix(mount.MountPath, "/")+"/") || strings.HasPrefix(mount.MountPath, "/etc/nvidia") {
+				t.Errorf("%s mounts %s", c.Name, mount.MountPath)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Fatal("no mount: this test tests nothing")
 	}
 }
 

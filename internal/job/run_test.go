@@ -20,7 +20,7 @@ func pool(t *testing.T, instanceType string) nodepool.Facts {
 		t.Fatal(err)
 	}
 	return nodepool.Facts{
-		Name: "gpu", Type: machine, EFA: machine.EFAInterfaces,
+		Name: "gpu", Type: machine, EFA: machine.EFAInterfaces, DiskGB: machine.InstanceStoreGB,
 		Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
 	}
 }
@@ -86,6 +86,7 @@ func TestEveryFieldIsInTheName(t *testing.T) {
 		"instance type": {func(p *nodepool.Facts) { p.Type.Name = "p5e.48xlarge" }, true},
 		"number of EFA": {func(p *nodepool.Facts) { p.EFA = 0 }, true},
 		"label":         {func(p *nodepool.Facts) { p.Labels = map[string]string{"team": "research"} }, false},
+		"disk":          {func(p *nodepool.Facts) { p.DiskGB++ }, false},
 		"taint":         {func(p *nodepool.Facts) { p.TaintKey = "team" }, false},
 	} {
 		run := full(t)

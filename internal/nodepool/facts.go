@@ -14,11 +14,12 @@ const (
 	efaLabel    = "vpc.amazonaws.com/efa.present"
 )
 
-// Facts is what a pod must know of an accelerator pool.
+// Facts is what a pod must know of a pool.
 type Facts struct {
 	Name       string
 	Type       accelerator.Type  // figures of its instance type
 	EFA        int               // EFA interfaces of a node; 0 without EFA
+	DiskGB     int               // size of the disk that holds images and the pods' files, in GB (10^9 bytes)
 	Labels     map[string]string // labels of its nodes, by which a pod selects them
 	TaintKey   string            // key of the NoSchedule taint of its nodes, for example nvidia.com/gpu
 	TaintValue string            // value of that taint
@@ -28,7 +29,10 @@ type Facts struct {
 // cluster. The nodes of an existing cluster have the labels that the configuration names; without any, they
 // must have those of a managed one.
 func NewFacts(name string, pool settings.Pool, managed bool) Facts {
-	facts := Facts{Name: name, Type: pool.Type, TaintKey: pool.TaintKey, TaintValue: pool.TaintValue}
+	facts := Facts{Name: name, Type: pool.Type, DiskGB: pool.VolumeGB, TaintKey: pool.TaintKey, TaintValue: pool.TaintValue}
+	if pool.Type.InstanceStoreGB > 0 {
+		facts.DiskGB = pool.Type.InstanceStoreGB
+	}
 	if pool.EFA {
 		facts.EFA = pool.Type.EFAInterfaces
 	}
@@ -39,9 +43,10 @@ func NewFacts(name string, pool settings.Pool, managed bool) Facts {
 	facts.Labels = map[string]string{}
 	maps.Copy(facts.Labels, pool.Labels)
 	facts.Labels[settings.PoolLabel] = name
-	if pool.Type.Kind == accelerator.Neuron {
+	switch pool.Type.Kind {
+	case accelerator.Neuron:
 		facts.Labels[neuronLabel] = "true"
-	} else {
+	case accelerator.NVIDIA:
 		facts.Labels[nvidiaLabel] = "true"
 	}
 	if facts.EFA > 0 {

@@ -32,6 +32,10 @@ func TestNewFacts(t *testing.T) {
 			labelled, true, 32,
 			map[string]string{settings.PoolLabel: "gpu", nvidiaLabel: "true", efaLabel: "true", "team": "a"},
 		},
+		"processors": {
+			checked(t, "m7i.large", settings.OnDemand), true, 0,
+			map[string]string{settings.PoolLabel: "gpu"},
+		},
 		"existing cluster": {
 			labelled, false, 32,
 			map[string]string{"team": "a"},
@@ -45,11 +49,20 @@ func TestNewFacts(t *testing.T) {
 		if facts.Name != "gpu" || facts.Type.Name != c.pool.InstanceType || facts.EFA != c.efa || !maps.Equal(facts.Labels, c.labels) {
 			t.Errorf("%s: %+v", name, facts)
 		}
-		if facts.TaintKey != c.pool.Type.ResourceName() || facts.TaintValue != "true" {
+		if facts.TaintKey != c.pool.TaintKey || facts.TaintValue != c.pool.TaintValue {
 			t.Errorf("%s: taint %s=%s", name, facts.TaintKey, facts.TaintValue)
 		}
 		if len(labelled.Labels) != 1 {
 			t.Errorf("%s: the configuration's labels became %v", name, labelled.Labels)
+		}
+	}
+}
+
+// Files of pods are on the local disks where there are some.
+func TestDisk(t *testing.T) {
+	for instanceType, want := range map[string]int{"p5.48xlarge": 30400, "g5.xlarge": 250, "m7i.large": 200} {
+		if got := NewFacts("gpu", checked(t, instanceType, settings.OnDemand), true).DiskGB; got != want {
+			t.Errorf("%s: %d GB, want %d", instanceType, got, want)
 		}
 	}
 }

@@ -4,13 +4,7 @@
 package nodepool
 
 import (
-	"bytes"
-	"encoding/base64"
 	"fmt"
-	"mime/multipart"
-	"net/textproto"
-
-	"gopkg.in/yaml.v3"
 
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/catalog"
@@ -55,7 +49,7 @@ func DescribeSystem(instanceType string) Node {
 	}
 }
 
-// Describe returns the nodes of an accelerator pool.
+// Describe returns the nodes of a pool to train on.
 func Describe(name string, pool settings.Pool) (Node, error) {
 	node := Node{
 		Facts:          NewFacts(name, pool, true),
@@ -76,46 +70,9 @@ func Describe(name string, pool settings.Pool) (Node, error) {
 	if node.EFA > 0 {
 		node.Interfaces = pool.Type.Interfaces()
 	}
-	if pool.Type.InstanceStoreGB > 0 {
-		var err error
-		if node.UserData, err = raid(); err != nil {
-			return Node{}, fmt.Errorf("user data: %w", err)
-		}
+	var err error
+	if node.UserData, err = userData(pool.Type); err != nil {
+		return Node{}, fmt.Errorf("user data: %w", err)
 	}
 	return node, nil
-}
-
-// raid returns the user data that makes nodeadm join the local NVMe disks to one volume, which then holds
-// images and the pods' scratch space in place of the root volume.
-// https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/examples/#configuring-local-disks-with-raid0
-func raid() (string, error) {
-	type config struct {
-		APIVersion string `yaml:"apiVersion"`
-		Kind       string `yaml:"kind"`
-		Spec       any    `yaml:"spec"`
-	}
-	type object = map[string]any
-	text, err := yaml.Marshal(config{"node.eks.aws/v1alpha1", "NodeConfig",
-		object{"instance": object{"localStorage": object{"strategy": "RAID0"}}}})
-	if err != nil {
-		return "", err
-	}
-	const boundary = "NodeConfig" // fixed, because a random one would be a change on every update
-	var message bytes.Buffer
-	fmt.Fprintf(&message, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=%q\r\n\r\n", boundary)
-	parts := multipart.NewWriter(&message)
-	if err := parts.SetBoundary(boundary); err != nil {
-		return "", err
-	}
-	part, err := parts.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/node.eks.aws"}})
-	if err != nil {
-		return "", err
-	}
-	if _, err := part.Write(text); err != nil {
-		return "", err
-	}
-	if err := parts.Close(); err != nil {
-		return "", err
-	}
-	return base64.StdEncoding.EncodeToString(message.Bytes()), nil
 }

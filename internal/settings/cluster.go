@@ -30,7 +30,7 @@ type Cluster struct {
 	SystemInstanceType string            //
 	SystemNodes        int               //
 	ContainerInsights  bool              // send metrics and logs of nodes, pods and GPUs to CloudWatch
-	Pools              map[string]Pool   // accelerator pools, by name
+	Pools              map[string]Pool   // to train on, by name
 }
 
 // Access is an access entry of an IAM principal.
@@ -42,11 +42,13 @@ type Access struct {
 // Given reports whether the cluster exists and is only used.
 func (c Cluster) Given() bool { return c.Kubeconfig != "" }
 
-// PoolTypes returns the instance types of the pools, sorted and without duplicates.
+// PoolTypes returns the instance types of the pools with accelerators, sorted and without duplicates.
 func (c Cluster) PoolTypes() []string {
 	var types []string
 	for _, pool := range c.Pools {
-		types = append(types, pool.InstanceType)
+		if pool.Type.Kind != accelerator.None {
+			types = append(types, pool.InstanceType)
+		}
 	}
 	slices.Sort(types)
 	return slices.Compact(types)
@@ -69,7 +71,7 @@ type rawCluster struct {
 func (c rawCluster) resolve(region string, n Network) Cluster {
 	pools := make(map[string]Pool, len(c.Pools))
 	for name, pool := range c.Pools {
-		pools[name] = pool.resolve(c.lookup(pool.InstanceType), region, n)
+		pools[name] = pool.resolve(name, c.lookup(pool.InstanceType), region, n)
 	}
 	return Cluster{
 		Kubeconfig:         c.Kubeconfig,
@@ -84,13 +86,16 @@ func (c rawCluster) resolve(region string, n Network) Cluster {
 	}
 }
 
-// lookup returns the figures of an instance type, from the configuration or from the accelerator table. Those of an
-// unknown type have no name.
+// lookup returns the figures of an instance type, from the configuration or from the tables. Those of an unknown type
+// have no name.
 func (c rawCluster) lookup(name string) accelerator.Type {
 	if figures, ok := c.InstanceTypes[name]; ok {
 		return figures.Type(name)
 	}
-	t, err := accelerator.Lookup(name)
+	if t, err := accelerator.Lookup(name); err == nil {
+		return t
+	}
+	t, err := accelerator.LookupProcessor(name)
 	if err != nil {
 		return accelerator.Type{}
 	}
@@ -143,7 +148,7 @@ const existingCluster = "cannot be combined with cluster.kubeconfig, which refer
 func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 	system := p.Child("systemInstanceType")
 	errs := slices.Concat(
-		choice(p.Child("version"), c.Version, catalog.Versions()...),
+		validateVersion(p.Child("version"), c.Version),
 		retention(p.Child("logDays"), c.LogDays),
 		between(p.Child("systemNodes"), c.SystemNodes, 1, 20),
 		match(system, c.SystemInstanceType, instanceType, "an EC2 instance type, for example m6i.large"),
@@ -155,6 +160,13 @@ func (c rawCluster) validateNew(p *field.Path, o Organization) field.ErrorList {
 			"must be a type without accelerators, for example m6i.large"))
 	}
 	return errs
+}
+
+func validateVersion(p *field.Path, version string) field.ErrorList {
+	if reason := catalog.Unpinned(version); reason != "" {
+		return field.ErrorList{field.Invalid(p, version, "must be one of "+strings.Join(catalog.Versions(), ", ")+"; "+reason)}
+	}
+	return choice(p, version, catalog.Versions()...)
 }
 
 // https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html

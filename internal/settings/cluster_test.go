@@ -81,7 +81,12 @@ func badClusters() []bad {
 		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: cannot be combined with network.vpcId; create the endpoints with the VPC, and remove this"}},
 		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{`cluster.pools.gpu.zones[0]: must be one of us-west-2b, got "a"; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC`}},
 		// Control plane.
+		{"EFA without accelerators", pool(object{"instanceType": "m7i.large", "efa": true}), []string{"cluster.pools.gpu.efa: m7i.large does not support EFA; use a larger type of the family, or remove this"}},
+		{"capacity block without accelerators", pool(object{"instanceType": "m7i.large", "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0"}), []string{`cluster.pools.gpu.capacity: must be on-demand, spot or reservation, since m7i.large is not sold by capacity block, got "capacity-block"`}},
+		{"placement group of a flex type", pool(object{"instanceType": "m7i-flex.large", "placementGroup": true}), []string{"cluster.pools.gpu.placementGroup: m7i-flex.large does not support cluster placement groups; remove this"}},
+		{"size that does not exist", pool(object{"instanceType": "m7i.3xlarge"}), []string{"cluster.pools.gpu.instanceType: must be described in cluster.instanceTypes, or be one of g…m7i, m7i-flex…"}},
 		{"version of the past", object{"cluster.version": "1.33"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.33"; did you mean 1.35?`}},
+		{"version without builds", object{"cluster.version": "1.37"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.37"; EKS offers 1.37, but no public source names its add-on builds and AMI release, so there is nothing to pin`}},
 		{"version with a patch", object{"cluster.version": "1.36.1"}, []string{`cluster.version: must be one of 1.35, 1.36, got "1.36.1"; did you mean 1.36?`}},
 		{"open to the world", object{"cluster.publicCidrs": []any{"0.0.0.0/0"}}, []string{`cluster.publicCidrs[0]: must not include the whole internet, got "0.0.0.0/0"; list your own ranges, or confirm with cluster.allowPublicAccessFromAnywhere: true`}},
 		{"meant but not said", object{"cluster.allowPublicAccessFromAnywhere": true}, []string{"cluster.allowPublicAccessFromAnywhere: requires 0.0.0.0/0 in cluster.publicCidrs; add it, or remove this"}},
@@ -152,6 +157,8 @@ func TestPoolDefaults(t *testing.T) {
 		"b": object{"instanceType": "p5.48xlarge", "nodes": 4},
 		"c": object{"instanceType": "p5en.48xlarge", "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0", "minNodes": 2, "nodes": 2},
 		"d": object{"instanceType": "trn2.48xlarge", "capacity": "reservation", "reservationId": "cr-0123456789abcdef0", "efa": false, "taint": "team=ml"},
+		"f": object{"instanceType": "m7i.large", "nodes": 1},
+		"g": object{"instanceType": "m7i.large", "taint": "team=ml"},
 		"e": object{"instanceType": "p9.48xlarge", "zones": []any{"a", "b"}, "capacity": "spot"},
 	}))
 	s, err := Load("dev", with(t, "dev", set), nil, token)
@@ -169,6 +176,8 @@ func TestPoolDefaults(t *testing.T) {
 		"b": {true, true, 4, []string{"us-west-2b"}, OnDemand, "nvidia.com/gpu=true", 8},
 		"c": {true, false, 2, []string{"us-west-2b"}, CapacityBlock, "nvidia.com/gpu=true", 8},
 		"d": {false, false, 1, []string{"us-west-2b"}, Reservation, "team=ml", 16},
+		"f": {false, false, 1, []string{"us-west-2b"}, OnDemand, "llm-platform/pool=f", 0},
+		"g": {false, false, 1, []string{"us-west-2b"}, OnDemand, "team=ml", 0},
 		"e": {false, false, 1, []string{"us-west-2a", "us-west-2b"}, Spot, "nvidia.com/gpu=true", 8},
 	} {
 		p := s.Cluster.Pools[name]
@@ -179,6 +188,10 @@ func TestPoolDefaults(t *testing.T) {
 		if !slices.Equal(p.Zones, want.zones) {
 			t.Errorf("%s: zones %v, want %v", name, p.Zones, want.zones)
 		}
+	}
+	// Guardrails limit types with accelerators only.
+	if got, want := s.Cluster.PoolTypes(), []string{"g5.xlarge", "p5.48xlarge", "p5en.48xlarge", "p9.48xlarge", "trn2.48xlarge"}; !slices.Equal(got, want) {
+		t.Errorf("types with accelerators are %v, want %v", got, want)
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 	CapacityBlock = "capacity-block" // a Capacity Block for ML, which starts and ends on fixed days
 )
 
-// Pool is a pool of identical accelerator nodes.
+// Pool is a pool of identical nodes to train on, with or without accelerators.
 type Pool struct {
 	InstanceType   string
 	Zones          []string          // full names; several only without EFA, placement group and reservation
@@ -63,7 +63,7 @@ type rawPool struct {
 
 const defaultVolumeGB = 200
 
-func (r rawPool) resolve(t accelerator.Type, region string, n Network) Pool {
+func (r rawPool) resolve(name string, t accelerator.Type, region string, n Network) Pool {
 	pool := Pool{
 		InstanceType:  r.InstanceType,
 		Zones:         fullZones(r.Zones, region),
@@ -97,7 +97,11 @@ func (r rawPool) resolve(t accelerator.Type, region string, n Network) Pool {
 		pool.VolumeGB = defaultVolumeGB
 	}
 	taint := r.Taint
-	if taint == "" {
+	switch {
+	case taint != "":
+	case t.Kind == accelerator.None: // otherwise pods of the cluster would take the training's place
+		taint = PoolLabel + "=" + name
+	default:
 		taint = t.ResourceName() + "=true"
 	}
 	pool.TaintKey, pool.TaintValue, _ = strings.Cut(taint, "=")
@@ -125,7 +129,8 @@ func (r rawPool) validate(at *field.Path, name string, pool Pool, existing bool,
 	if pool.Type.Name == "" {
 		known := accelerator.Known()
 		return field.ErrorList{field.Invalid(at.Child("instanceType"), r.InstanceType,
-			"must be described in cluster.instanceTypes, or be one of "+strings.Join(known, ", ")+suggest(r.InstanceType, known))}
+			"must be described in cluster.instanceTypes, or be one of "+strings.Join(known, ", ")+
+				", or, without accelerators, a size from large on of "+strings.Join(accelerator.ProcessorFamilies(), ", ")+suggest(r.InstanceType, known))}
 	}
 	errs := slices.Concat(r.validateLabels(at.Child("labels"), name), r.validateTaint(at.Child("taint")))
 	if !existing {

@@ -40,8 +40,8 @@ var (
 // platformVariables are set for every rank by the platform. Other values would make ranks disagree, or write where
 // another run does.
 var platformVariables = []string{
-	"ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "RESUME_FROM_URI",
-	"RUN_NAME", "SCRIPT_COMMIT", "USER",
+	"ACCELERATOR", "ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME",
+	"RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT", "USER",
 }
 
 // maxRunNodes keeps name and index of a pod within the 63 characters of a host name.

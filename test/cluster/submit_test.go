@@ -33,7 +33,7 @@ func runOn(t *testing.T, instanceType string, nodes int) job.Run {
 	return job.Run{
 		Prefix: "train", Region: "us-west-2", Nodes: nodes, Number: 1, Retries: 3, GraceSeconds: 300,
 		Pool: nodepool.Facts{
-			Name: "gpu", Type: machine, EFA: machine.EFAInterfaces,
+			Name: "gpu", Type: machine, EFA: machine.EFAInterfaces, DiskGB: machine.InstanceStoreGB,
 			Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
 		},
 		Image: "registry.example.com/train:1", Command: []string{"python", "train.py"},

@@ -64,7 +64,7 @@ func plain(project string) ([]runtime.Object, error) {
 		return nil, err
 	}
 	pool := nodepool.Facts{
-		Name: "gpu", Type: machine, Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
+		Name: "gpu", Type: machine, DiskGB: machine.InstanceStoreGB, Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
 	}
 	run := job.New(training, "us-west-2", pool, scripts)
 	configMap := run.ConfigMap()

@@ -142,9 +142,9 @@ func (i *injection) finish(t *testing.T, cloud *simcloud.Cloud, s *engine.Stack)
 }
 
 // retained reports whether the dev stack leaves a resource in the cloud when it is destroyed: the organization, its
-// OUs and accounts.
+// OUs and accounts, and the log group that EKS creates anew.
 func retained(r simcloud.Resource) bool {
-	return strings.HasPrefix(r.Type, "aws:organizations/") && !strings.Contains(r.Type, "olicy")
+	return r.URN == "" && r.Type == "aws:cloudwatch/logGroup:LogGroup" || strings.HasPrefix(r.Type, "aws:organizations/") && !strings.Contains(r.Type, "olicy")
 }
 
 // stateURNs returns the URNs of the resources in the state.

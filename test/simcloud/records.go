@@ -165,6 +165,27 @@ func (c *Cloud) remove(r *record) {
 	})
 }
 
+// lastLines does what EKS does after a cluster is deleted: it writes the last lines of the control plane, and creates the
+// log group anew, without a retention, if that is deleted already.
+func (c *Cloud) lastLines(deleted *record) {
+	cluster := deleted.id
+	if deleted.typ == logGroupType {
+		cluster = strings.TrimSuffix(strings.TrimPrefix(deleted.id, "/aws/eks/"), "/cluster")
+	}
+	name := "/aws/eks/" + cluster + "/cluster"
+	switch {
+	case deleted.typ == clusterType:
+		c.ended[deleted.instance.String()+"/"+cluster] = true
+	case deleted.typ != logGroupType || deleted.id != name || !c.ended[deleted.instance.String()+"/"+cluster]:
+		return
+	}
+	if c.find(logGroupType, name, deleted.instance) == nil {
+		group := &record{typ: logGroupType, instance: deleted.instance, inputs: resource.NewPropertyMapFromMap(values{"name": name}), salt: name}
+		c.fill(group, nil, false)
+		c.records = append(c.records, group)
+	}
+}
+
 // first returns the first record of a type, or nil.
 func (c *Cloud) first(typ string) *record {
 	for _, r := range c.records {

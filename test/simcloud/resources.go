@@ -126,6 +126,7 @@ func (p *provider) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*e
 	}
 	return &emptypb.Empty{}, p.cloud.call("delete", r, false, func() error {
 		p.cloud.remove(r)
+		p.cloud.lastLines(r)
 		return nil
 	})
 }

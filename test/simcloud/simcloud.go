@@ -70,6 +70,7 @@ type Cloud struct {
 	objects   map[string]object // of PutObject, by bucket/key
 	images    map[string]bool   // of PutImage
 	branches  map[string]string // of SetDefaultBranch, by repository
+	ended     map[string]bool   // deleted EKS clusters, by place and name
 	births    map[string]int    // how many resources each URN has had
 	denyRoles int
 	denied    map[string]int // AssumeRole calls so far, by role ARN
@@ -88,7 +89,7 @@ type object struct {
 func New() *Cloud {
 	return &Cloud{
 		kinds: kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
-		births: map[string]int{}, denied: map[string]int{},
+		ended: map[string]bool{}, births: map[string]int{}, denied: map[string]int{},
 	}
 }
 
@@ -165,6 +166,19 @@ func (c *Cloud) PutOrganization() error {
 	return c.Put(Resource{Type: organizationType, Account: ManagementAccount, Inputs: values{
 		"featureSet": "ALL", "enabledPolicyTypes": []any{"SERVICE_CONTROL_POLICY"},
 	}})
+}
+
+// Remove deletes a resource behind the program's back, as somebody with the AWS CLI would. It reports whether it existed.
+func (c *Cloud) Remove(typ, id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.records {
+		if r.typ == typ && r.id == id {
+			c.remove(r)
+			return true
+		}
+	}
+	return false
 }
 
 // PutObject writes an object into a bucket, without the program, and replaces an existing one. size is that of the

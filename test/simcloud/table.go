@@ -13,7 +13,9 @@ const (
 	accountType      = "aws:organizations/account:Account"
 	bucketType       = "aws:s3/bucketV2:BucketV2"
 	copyType         = "aws:s3/objectCopy:ObjectCopy"
+	clusterType      = "aws:eks/cluster:Cluster"
 	groupType        = "aws:eks/nodeGroup:NodeGroup"
+	logGroupType     = "aws:cloudwatch/logGroup:LogGroup"
 	jobType          = "kubernetes:batch/v1:Job"
 	objectType       = "aws:s3/bucketObjectv2:BucketObjectv2"
 	organizationType = "aws:organizations/organization:Organization"
@@ -124,7 +126,7 @@ func kinds() map[string]kind {
 		"aws:resourcegroups/group:Group": {name: "name", longest: 300, taken: "BadRequestException", tags: true, replace: "name"},
 
 		// Network and nodes.
-		"aws:cloudwatch/logGroup:LogGroup": {name: "name", longest: 512, taken: "ResourceAlreadyExistsException", tags: true,
+		logGroupType: {name: "name", longest: 512, taken: "ResourceAlreadyExistsException: The specified log group already exists", tags: true,
 			replace: "logGroupClass name", outputs: arn("logs", "log-group:")},
 		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {tags: true, replace: "vpcId", id: random("sg-")},
 		"aws:ec2/eip:Eip": {tags: true, replace: "address domain networkBorderGroup", id: random("eipalloc-")},
@@ -166,7 +168,7 @@ func kinds() map[string]kind {
 		"aws:eks/accessPolicyAssociation:AccessPolicyAssociation": {replace: "accessScope clusterName policyArn principalArn",
 			id: joined("#", "clusterName", "principalArn", "policyArn")},
 		"aws:eks/addon:Addon": {taken: "ResourceInUseException", tags: true, replace: "addonName clusterName", id: joined(":", "clusterName", "addonName")},
-		"aws:eks/cluster:Cluster": {name: "name", longest: 100, taken: "ResourceInUseException", tags: true,
+		clusterType: {name: "name", longest: 100, taken: "ResourceInUseException", tags: true,
 			replace: "accessConfig.bootstrapClusterCreatorAdminPermissions bootstrapSelfManagedAddons kubernetesNetworkConfig.ipFamily kubernetesNetworkConfig.serviceIpv4Cidr name roleArn",
 			outputs: func(v view) values {
 				return values{

@@ -86,7 +86,7 @@ func (c *Cloud) pull(inputs resource.PropertyMap) error {
 			continue
 		}
 		for _, r := range c.records {
-			if parts[1] == ManagementAccount || r.typ == accountType && r.id == parts[1] {
+			if parts[1] == c.caller || r.typ == accountType && r.id == parts[1] {
 				return fmt.Errorf("ImagePullBackOff: %s: not found", image)
 			}
 		}

@@ -24,7 +24,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ManagementAccount is the account of an aws provider that assumes no role.
+// ManagementAccount is the account of an aws provider that assumes no role, unless Assume finds another one.
 const ManagementAccount = "111111111111"
 
 // created is the time of everything that happens here; fixed, so that runs can be compared.
@@ -66,6 +66,7 @@ type Cloud struct {
 	kinds map[string]kind
 
 	mu        sync.Mutex
+	caller    string // account of an aws provider that assumes no role
 	records   []*record
 	objects   map[string]object // of PutObject, by bucket/key
 	images    map[string]bool   // of PutImage
@@ -87,7 +88,7 @@ type object struct {
 // New returns an empty cloud.
 func New() *Cloud {
 	return &Cloud{
-		kinds: kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
+		kinds: kinds(), caller: ManagementAccount, objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
 		births: map[string]int{}, denied: map[string]int{},
 	}
 }
@@ -162,7 +163,7 @@ func (c *Cloud) Put(r Resource) error {
 
 // PutOrganization adds an organization with service control policies, for a stack to adopt.
 func (c *Cloud) PutOrganization() error {
-	return c.Put(Resource{Type: organizationType, Account: ManagementAccount, Inputs: values{
+	return c.Put(Resource{Type: organizationType, Account: c.caller, Inputs: values{
 		"featureSet": "ALL", "enabledPolicyTypes": []any{"SERVICE_CONTROL_POLICY"},
 	}})
 }

@@ -88,3 +88,35 @@ func copyProject(t *testing.T, from, stack string) string {
 	}
 	return folder
 }
+
+// The first stack that a newcomer deploys: with an image, its first up trains, and its destroy leaves nothing.
+func TestLifeOfSolo(t *testing.T) {
+	t.Parallel()
+	settings, err := stackfile.Tree("../..", "solo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud, s := enginetest.Open(t, "solo", func(c *simcloud.Cloud) {
+		if err := c.Assume(settings); err != nil {
+			t.Fatal(err)
+		}
+	})
+	preview := enginetest.Run(t, s, "preview")
+	for _, d := range preview.Diagnostics {
+		if d.Severity == "warning" && !strings.Contains(d.Message, "cluster.publicCidrs") { // its placeholder
+			t.Errorf("preview warns: %s", d.Message)
+		}
+	}
+	set(t, s, "training.enabled", true)
+	set(t, s, "training.image", "registry.example.com/train@sha256:"+strings.Repeat("0", 64))
+	up := enginetest.Run(t, s, "up")
+	if run, _ := up.Outputs["runName"].(string); len(named(cloud, "kubernetes:batch/v1:Job", "training-job-"+run)) != 1 {
+		t.Errorf("run %q has no Job", run)
+	}
+	enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
+	enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
+	enginetest.Run(t, s, "destroy")
+	if left := cloud.Resources(); len(left) > 0 {
+		t.Errorf("destroy left %v", left)
+	}
+}

@@ -134,6 +134,9 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("ETag", `"`+found.etag+`"`)
+		if found.class != "" {
+			w.Header().Set("x-amz-storage-class", found.class)
+		}
 		w.Header().Set("Content-Length", strconv.FormatInt(found.size, 10))
 		return
 	}

@@ -13,6 +13,9 @@ func (c *Cloud) refusal(r, old *record) error {
 	if err := c.taken(r, old); err != nil {
 		return err
 	}
+	if err := c.malformed(r); err != nil {
+		return err
+	}
 	switch r.typ {
 	case groupType:
 		return sizes(r.inputs)

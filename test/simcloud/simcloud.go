@@ -5,7 +5,8 @@
 // It imitates what the engine sees: auto-naming, what is unknown in a preview, which changes replace a resource, what a
 // read answers, ids and ARNs of the right shape, and which account a provider writes to. It knows the resource types of
 // this program and refuses all others. Of what the vendors refuse, it refuses what decides the design: a name that is
-// taken or too long, node group sizes out of order, an image that does not exist. Everything else it accepts.
+// taken or too long, node group sizes out of order, an image that does not exist, and what settings can get wrong
+// (limits.go). Everything else it accepts.
 package simcloud
 
 import (
@@ -81,8 +82,9 @@ type Cloud struct {
 
 // object is an object in a bucket.
 type object struct {
-	etag string
-	size int64
+	etag  string
+	size  int64
+	class string // storage class; empty: STANDARD
 }
 
 // New returns an empty cloud.
@@ -177,6 +179,15 @@ func (c *Cloud) PutObject(bucket, key string, content []byte, size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.objects[bucket+"/"+key] = object{etag: md5Hex(content), size: size}
+}
+
+// Archive moves an object of PutObject to a storage class, for example GLACIER.
+func (c *Cloud) Archive(bucket, key, class string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	archived := c.objects[bucket+"/"+key]
+	archived.class = class
+	c.objects[bucket+"/"+key] = archived
 }
 
 // PutImage pushes an image to a registry of this cloud: ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG.

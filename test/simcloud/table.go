@@ -12,6 +12,7 @@ import (
 const (
 	accountType      = "aws:organizations/account:Account"
 	bucketType       = "aws:s3/bucketV2:BucketV2"
+	clusterType      = "aws:eks/cluster:Cluster"
 	copyType         = "aws:s3/objectCopy:ObjectCopy"
 	groupType        = "aws:eks/nodeGroup:NodeGroup"
 	jobType          = "kubernetes:batch/v1:Job"
@@ -166,7 +167,7 @@ func kinds() map[string]kind {
 		"aws:eks/accessPolicyAssociation:AccessPolicyAssociation": {replace: "accessScope clusterName policyArn principalArn",
 			id: joined("#", "clusterName", "principalArn", "policyArn")},
 		"aws:eks/addon:Addon": {taken: "ResourceInUseException", tags: true, replace: "addonName clusterName", id: joined(":", "clusterName", "addonName")},
-		"aws:eks/cluster:Cluster": {name: "name", longest: 100, taken: "ResourceInUseException", tags: true,
+		clusterType: {name: "name", longest: 100, taken: "ResourceInUseException", tags: true,
 			replace: "accessConfig.bootstrapClusterCreatorAdminPermissions bootstrapSelfManagedAddons kubernetesNetworkConfig.ipFamily kubernetesNetworkConfig.serviceIpv4Cidr name roleArn",
 			outputs: func(v view) values {
 				return values{

@@ -90,7 +90,8 @@ type object struct {
 // New returns an empty cloud.
 func New() *Cloud {
 	return &Cloud{
-		kinds: kinds(), caller: ManagementAccount, objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
+		caller: ManagementAccount,
+		kinds:  kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
 		births: map[string]int{}, denied: map[string]int{},
 	}
 }

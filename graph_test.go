@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden listings")
 //
 //	go test -run TestListing -update .
 func TestListing(t *testing.T) {
-	for _, stack := range []string{"dev", "prod"} {
+	for _, stack := range shipped(t) {
 		g := runShipped(t, stack)
 		var lines []string
 		for _, r := range g.resources {
@@ -70,7 +70,7 @@ func difference(want, got string) string {
 
 // Nothing lands in the wrong account: every resource of a cloud has a provider of the program.
 func TestEveryResourceHasAProvider(t *testing.T) {
-	for _, stack := range []string{"dev", "prod"} {
+	for _, stack := range shipped(t) {
 		for _, r := range runShipped(t, stack).resources {
 			cloud, _, _ := strings.Cut(r.kind, ":")
 			switch cloud {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -226,6 +227,23 @@ func runWith(t *testing.T, set map[string]any) *graph {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// shipped returns the stacks that have a file in the repository.
+func shipped(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("Pulumi.*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stacks []string
+	for _, file := range files {
+		stacks = append(stacks, strings.TrimSuffix(strings.TrimPrefix(file, "Pulumi."), ".yaml"))
+	}
+	if len(stacks) < 3 {
+		t.Fatalf("only %v are shipped: this test tests little", stacks)
+	}
+	return stacks
 }
 
 // runShipped previews a stack as its file in the repository describes it.

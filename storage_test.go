@@ -27,7 +27,7 @@ func bucketsOf(t *testing.T, g *graph) []registered {
 // Every bucket has every part, and every part waits for the one before it. Where data is retained, so are the parts that
 // keep it private.
 func TestBucketsAreComplete(t *testing.T) {
-	for _, stack := range []string{"dev", "prod"} {
+	for _, stack := range shipped(t) {
 		g := runShipped(t, stack)
 		for _, bucket := range bucketsOf(t, g) {
 			keep := stack == "prod"

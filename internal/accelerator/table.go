@@ -41,7 +41,7 @@ const (
 	specifications = "https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html (2026-11-22), " +
 		"EC2 DescribeInstanceTypes by karpenter-provider-aws (2026-07-11)"
 
-	// priceList was stamped 2025-09-01 with the same prices in that module's v1.8.2.
+	// The prices are those of priceList, of 2026-07-20. It was stamped 2025-09-01 with the same prices in that module's v1.8.2.
 	priceRegion = "us-east-1"
 	priceDate   = "2026-07-20"
 	priceList   = "AWS price list by karpenter-provider-aws, pkg/providers/pricing/zz_generated.pricing_aws.go; " +

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +18,7 @@ import (
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"llm-platform/internal/stackfile"
+	"llm-platform/test/engine"
 )
 
 // cluster checks the control plane, its add-ons and its identities.
@@ -146,6 +148,37 @@ func (r *reader) kubectl(args ...string) map[string]any {
 		r.t.Fatal(err)
 	}
 	return object
+}
+
+// deleteObjects deletes the Kubernetes objects among the resources of a run, namespaces last, and returns "type name" of
+// each.
+func deleteObjects(t *testing.T, result engine.Result) []string {
+	t.Helper()
+	var deleted []string
+	remove := func(namespaces bool) {
+		for _, step := range result.Steps {
+			kind, isObject := strings.CutPrefix(step.Type, "kubernetes:")
+			if kind = kind[strings.LastIndex(kind, ":")+1:]; !isObject || step.New == nil || (kind == "Namespace") != namespaces {
+				continue
+			}
+			args := []string{"--kubeconfig", os.Getenv("KUBECONFIG"), "delete", "--ignore-not-found", "--timeout=2m", kind}
+			if namespace, name, namespaced := strings.Cut(step.New.ID, "/"); namespaced {
+				args = append(args, name, "--namespace", namespace)
+			} else {
+				args = append(args, step.New.ID)
+			}
+			if out, err := exec.CommandContext(t.Context(), "kubectl", args...).CombinedOutput(); err != nil {
+				t.Fatalf("kubectl %v: %v: %s", args[2:], err, out)
+			}
+			deleted = append(deleted, step.Type+" "+step.Name())
+		}
+	}
+	remove(false)
+	remove(true)
+	if len(deleted) < 5 {
+		t.Fatalf("only %v were deleted: this test tests little", deleted)
+	}
+	return deleted
 }
 
 // job checks the training Job and the scripts that it mounts.

@@ -32,6 +32,7 @@ type variant struct {
 	read    func(*reader)                   // after the first up
 	edits   []edit
 	after   func(*reader)  // after the last edit
+	beside  string         // name of the variant that lives its whole life before this one's destroy
 	keep    map[string]any // settings for the destroy; an up with them comes first
 	end     func(*reader)  // after the destroy
 }
@@ -57,12 +58,20 @@ func (rows table) print(w io.Writer) {
 }
 
 // TestLives takes the variants through their lives, one after another: the first creates the organization that others
-// adopt.
+// adopt, and prod lives in it while dev stands.
 func TestLives(t *testing.T) {
 	var rows table
 	defer func() { rows.print(os.Stdout) }()
-	for _, v := range variants(t) {
-		if !t.Run(v.name, func(t *testing.T) { v.live(t, &rows) }) && v.name == "dev" {
+	all := variants(t)
+	for _, v := range all {
+		if slices.ContainsFunc(all, func(other variant) bool { return other.beside == v.name }) {
+			continue
+		}
+		var neighbor variant
+		if i := slices.IndexFunc(all, func(other variant) bool { return other.name == v.beside }); i >= 0 {
+			neighbor = all[i]
+		}
+		if !t.Run(v.name, func(t *testing.T) { v.live(t, &rows, neighbor) }) && v.name == "dev" {
 			break // the other variants adopt the organization of dev
 		}
 	}
@@ -71,7 +80,8 @@ func TestLives(t *testing.T) {
 	}
 }
 
-func (v variant) live(t *testing.T, rows *table) {
+// live takes a variant through its life, and its neighbor, if there is one, before the destroy.
+func (v variant) live(t *testing.T, rows *table, neighbor variant) {
 	defer func() {
 		if failure := recover(); failure != nil { // of must
 			t.Errorf("%v\n%s", failure, debug.Stack())
@@ -123,6 +133,9 @@ func (v variant) live(t *testing.T, rows *table) {
 			return "as configured"
 		})
 	}
+	if neighbor.name != "" {
+		v.standBeside(t, s, neighbor, rows)
+	}
 	if v.keep != nil {
 		step("destroy while protected", func() string {
 			if _, message := enginetest.Fail(t, s, "destroy"); !strings.Contains(message, "protected") {
@@ -146,6 +159,35 @@ func (v variant) live(t *testing.T, rows *table) {
 			kinds[what[:strings.LastIndex(what, " ")]]++
 		}
 		return fmt.Sprintf("%d deleted; left in the account: %s", count(t, destroy, "delete"), counted(kinds))
+	})
+}
+
+// standBeside takes a neighbor through its life while this variant's stack stands. All clusters are one API server here, in
+// which the objects of both stacks have the same names, so those of this stack are deleted by hand beforehand. Afterwards
+// the stack misses these and nothing else, and creates them again.
+func (v variant) standBeside(t *testing.T, s *engine.Stack, neighbor variant, rows *table) {
+	t.Helper()
+	step := func(name string, run func() string) { t.Helper(); rows.step(t, v.name, name, run) }
+	var deleted []string // "type name" each
+	step("objects deleted by hand", func() string {
+		deleted = deleteObjects(t, enginetest.Run(t, s, "preview"))
+		return fmt.Sprintf("%d deleted", len(deleted))
+	})
+	t.Run(neighbor.name, func(t *testing.T) { neighbor.live(t, rows, variant{}) })
+	each := func(operation string) []string {
+		var changes []string
+		for _, what := range deleted {
+			changes = append(changes, operation+" "+what)
+		}
+		return changes
+	}
+	step("refresh, after "+neighbor.name, func() string {
+		enginetest.Expect(t, "refresh after "+neighbor.name, enginetest.Run(t, s, "refresh"), each("delete")...)
+		return "only the deleted objects are missing"
+	})
+	step("up, after "+neighbor.name, func() string {
+		enginetest.Expect(t, "up after "+neighbor.name, enginetest.Run(t, s, "up"), each("create")...)
+		return "only the deleted objects are created"
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,19 +15,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"llm-platform/internal/job"
-	"llm-platform/internal/stackfile"
 	"llm-platform/test/simcloud"
 )
 
 const (
 	image      = "registry.example.com/train@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	otherImage = "registry.example.com/train@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+
+	publicRange = "198.41.0.0/24" // of a user; EKS refuses the example in the shipped stacks
 )
 
 var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-monitoring-agent", "eks-pod-identity-agent", "kube-proxy", "metrics-server", "vpc-cni"}
 
-// variants returns the two shipped stacks, and four more for the modes that these do not use. In addition to the shipped
-// files they set what a user must fill in: repository and image.
+// variants returns the three shipped stacks, and three more for the modes that these do not use. In addition to the
+// shipped files they set what a user must fill in: repository, image and account.
 func variants(t *testing.T) []variant {
 	git := map[string]any{"git.repository": repository(), "training.image": image}
 	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
@@ -37,7 +39,7 @@ func variants(t *testing.T) []variant {
 
 	return []variant{
 		{
-			name: "dev", stack: "dev", set: git,
+			name: "dev", stack: "dev", set: with(git, map[string]any{"cluster.publicCidrs": []any{publicRange}}), beside: "prod",
 			read: func(r *reader) {
 				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
 				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
@@ -46,7 +48,7 @@ func variants(t *testing.T) []variant {
 				r.equal("OU of training", r.ouOf("training"), "workloads")
 				r.equal("OU of deployment", r.ouOf("deployment"), "infrastructure")
 				r.network(5)
-				r.cluster([]string{"203.0.113.0/24"}, addons)
+				r.cluster([]string{publicRange}, addons)
 				r.pools(map[string]pool{"system": system, "gpu": g5})
 				r.job(1, image)
 				r.branch("training/dev")
@@ -160,20 +162,29 @@ func variants(t *testing.T) []variant {
 			},
 		},
 		{
-			name: "own account", stack: "dev", set: with(git, existingCluster(), map[string]any{
-				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
-				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
-			}),
-			secrets: kubeconfigSecret(t),
+			// The first stack that a newcomer deploys, with an image: one account, a cluster, a run on processors.
+			name: "solo", stack: "solo", set: map[string]any{
+				"organization.accounts.training.id": caller(t), "cluster.publicCidrs": []any{publicRange},
+				"training.enabled": true, "training.image": image,
+			},
 			read: func(r *reader) {
-				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
-				r.equal("no Job", r.output("runName"), "")
-				r.equal("namespace: Pod Security", stackfile.Get(r.kubectl("namespace", "training"), "metadata.labels").(map[string]any)["pod-security.kubernetes.io/enforce"], "restricted")
+				r.equal("buckets", r.buckets("llm-platform-solo-"), 5)
+				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
+				r.network(5)
+				r.cluster([]string{publicRange}, slices.DeleteFunc(slices.Clone(addons), func(addon string) bool { return addon == "amazon-cloudwatch-observability" }))
+				one := system
+				one.desired, one.largest = 1, 2
+				r.pools(map[string]pool{"system": one, "cpu": {
+					instanceType: "m7i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 1, largest: 1, taint: "llm-platform/pool=cpu",
+				}})
+				r.job(1, image)
 			},
 			edits: []edit{
 				{"retention changed", map[string]any{"storage.logDays": 60}, []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}},
+				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
 			},
-			end: func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
+			after: func(r *reader) { r.job(1, otherImage) },
+			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
 		},
 		{
 			name: "many copies", stack: "dev", set: with(git, existingCluster(), map[string]any{

@@ -96,11 +96,11 @@ func (s *Stack) create(ctx context.Context) error {
 	if len(secrets) == 0 {
 		return nil
 	}
-	s.Notes = append(s.Notes, fmt.Sprintf("the secrets of Pulumi.%s.yaml can only be decrypted with its owner's key; each is %q here: %s",
-		s.options.Stack, placeholder, strings.Join(secrets, ", ")))
+	s.Notes = append(s.Notes, fmt.Sprintf("the secrets of Pulumi.%s.yaml can only be decrypted with its owner's key; here they are placeholders: %s",
+		s.options.Stack, strings.Join(secrets, ", ")))
 	args := []string{"config", "set-all", "--path"}
 	for _, path := range secrets {
-		args = append(args, "--secret", path+"="+placeholder)
+		args = append(args, "--secret", path+"="+placeholderFor(path))
 	}
 	_, err = s.CLI(ctx, args...)
 	return err

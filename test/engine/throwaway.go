@@ -13,8 +13,25 @@ import (
 	"llm-platform/internal/stackfile"
 )
 
-// placeholder replaces every secret of a stack file, whose value only its owner's key decrypts.
+// placeholder replaces every secret of a stack file but a kubeconfig, whose value only its owner's key decrypts.
 const placeholder = "placeholder"
+
+// kubeconfig replaces a secret kubeconfig, since a program may refuse what is none.
+const kubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: placeholder, cluster: {server: "https://placeholder.example.com"}}]
+users: [{name: placeholder, user: {token: placeholder}}]
+contexts: [{name: placeholder, context: {cluster: placeholder, user: placeholder}}]
+current-context: placeholder
+`
+
+// placeholderFor returns what replaces the secret at a path.
+func placeholderFor(path string) string {
+	if strings.HasSuffix(path, "kubeconfig") {
+		return kubeconfig
+	}
+	return placeholder
+}
 
 // throwawaySettings reads Pulumi.<stack>.yaml and removes what ties it to its owner: the secrets provider and its
 // keys, imported environments, and the secrets, whose paths it returns as `pulumi config set --path` takes them.

@@ -43,7 +43,7 @@ func (p *provider) Invoke(ctx context.Context, req *pulumirpc.InvokeRequest) (*p
 	return &pulumirpc.InvokeResponse{Return: result}, err
 }
 
-const callerARN = "arn:aws:iam::" + ManagementAccount + ":user/simulated"
+func (c *Cloud) callerARN() string { return "arn:aws:iam::" + c.caller + ":user/simulated" }
 
 func (c *Cloud) getOrganization() (values, error) {
 	r := c.first(organizationType)
@@ -52,7 +52,7 @@ func (c *Cloud) getOrganization() (values, error) {
 			"AWSOrganizationsNotInUseException: Your account is not a member of an organization")
 	}
 	organization := plainMap(r.outputs)
-	accounts := []any{values{"id": ManagementAccount, "name": "management", "arn": fmt.Sprintf("arn:aws:organizations::%[1]s:account/%[2]s/%[1]s", ManagementAccount, r.id)}}
+	accounts := []any{values{"id": c.caller, "name": "management", "arn": fmt.Sprintf("arn:aws:organizations::%[1]s:account/%[2]s/%[1]s", c.caller, r.id)}}
 	for _, account := range c.records {
 		if account.typ == accountType {
 			accounts = append(accounts, values{"id": account.id, "name": text(account.inputs["name"]), "arn": text(account.outputs["arn"]), "email": text(account.inputs["email"])})
@@ -134,6 +134,9 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("ETag", `"`+found.etag+`"`)
+		if found.class != "" {
+			w.Header().Set("x-amz-storage-class", found.class)
+		}
 		w.Header().Set("Content-Length", strconv.FormatInt(found.size, 10))
 		return
 	}
@@ -146,7 +149,7 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 	switch role := r.Form.Get("RoleArn"); r.Form.Get("Action") {
 	case "AssumeRole":
 		if !c.assumable(role) {
-			refuse(http.StatusForbidden, "AccessDenied", "User: "+callerARN+" is not authorized to perform: sts:AssumeRole on resource: "+role)
+			refuse(http.StatusForbidden, "AccessDenied", "User: "+c.callerARN()+" is not authorized to perform: sts:AssumeRole on resource: "+role)
 			return
 		}
 		fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><AssumedRoleId>AROASIMULATED:s</AssumedRoleId><Arn>%s/s</Arn></AssumedRoleUser>`+
@@ -154,7 +157,7 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 			`<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, role)
 	case "GetCallerIdentity":
 		fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><UserId>AIDASIMULATED</UserId><Account>%s</Account>`+
-			`</GetCallerIdentityResult></GetCallerIdentityResponse>`, callerARN, ManagementAccount)
+			`</GetCallerIdentityResult></GetCallerIdentityResponse>`, c.callerARN(), c.caller)
 	default:
 		refuse(http.StatusBadRequest, "InvalidAction", "the simulator answers AssumeRole, GetCallerIdentity and HeadObject only")
 	}

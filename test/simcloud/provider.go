@@ -117,7 +117,7 @@ func (p *provider) Configure(ctx context.Context, req *pulumirpc.ConfigureReques
 // and refuses an account that is not allowed.
 func (c *Cloud) configureAWS(args resource.PropertyMap) (instance, error) {
 	in := instance{
-		account: ManagementAccount, partition: "aws", region: text(args["region"]),
+		account: c.caller, partition: "aws", region: text(args["region"]),
 		tags: fields(nested(args["defaultTags"], "tags")),
 	}
 	if in.region == "" {

@@ -123,7 +123,7 @@ func (v view) arn(service, rest string) string {
 	case "iam", "budgets":
 		place = ":" + v.account
 	case "organizations":
-		place = ":" + ManagementAccount
+		place = ":" + v.cloud.caller
 	case "s3":
 		place = ":"
 	}

@@ -13,6 +13,9 @@ func (c *Cloud) refusal(r, old *record) error {
 	if err := c.taken(r, old); err != nil {
 		return err
 	}
+	if err := c.malformed(r); err != nil {
+		return err
+	}
 	switch r.typ {
 	case groupType:
 		return sizes(r.inputs)
@@ -86,7 +89,7 @@ func (c *Cloud) pull(inputs resource.PropertyMap) error {
 			continue
 		}
 		for _, r := range c.records {
-			if parts[1] == ManagementAccount || r.typ == accountType && r.id == parts[1] {
+			if parts[1] == c.caller || r.typ == accountType && r.id == parts[1] {
 				return fmt.Errorf("ImagePullBackOff: %s: not found", image)
 			}
 		}

@@ -5,7 +5,8 @@
 // It imitates what the engine sees: auto-naming, what is unknown in a preview, which changes replace a resource, what a
 // read answers, ids and ARNs of the right shape, and which account a provider writes to. It knows the resource types of
 // this program and refuses all others. Of what the vendors refuse, it refuses what decides the design: a name that is
-// taken or too long, node group sizes out of order, an image that does not exist. Everything else it accepts.
+// taken or too long, node group sizes out of order, an image that does not exist, and what settings can get wrong
+// (limits.go). Everything else it accepts.
 package simcloud
 
 import (
@@ -24,7 +25,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ManagementAccount is the account of an aws provider that assumes no role.
+// ManagementAccount is the account of an aws provider that assumes no role, unless Assume finds another one.
 const ManagementAccount = "111111111111"
 
 // created is the time of everything that happens here; fixed, so that runs can be compared.
@@ -66,6 +67,7 @@ type Cloud struct {
 	kinds map[string]kind
 
 	mu        sync.Mutex
+	caller    string // account of an aws provider that assumes no role
 	records   []*record
 	objects   map[string]object // of PutObject, by bucket/key
 	images    map[string]bool   // of PutImage
@@ -81,14 +83,16 @@ type Cloud struct {
 
 // object is an object in a bucket.
 type object struct {
-	etag string
-	size int64
+	etag  string
+	size  int64
+	class string // storage class; empty: STANDARD
 }
 
 // New returns an empty cloud.
 func New() *Cloud {
 	return &Cloud{
-		kinds: kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
+		caller: ManagementAccount,
+		kinds:  kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
 		ended: map[string]bool{}, births: map[string]int{}, denied: map[string]int{},
 	}
 }
@@ -163,7 +167,7 @@ func (c *Cloud) Put(r Resource) error {
 
 // PutOrganization adds an organization with service control policies, for a stack to adopt.
 func (c *Cloud) PutOrganization() error {
-	return c.Put(Resource{Type: organizationType, Account: ManagementAccount, Inputs: values{
+	return c.Put(Resource{Type: organizationType, Account: c.caller, Inputs: values{
 		"featureSet": "ALL", "enabledPolicyTypes": []any{"SERVICE_CONTROL_POLICY"},
 	}})
 }
@@ -190,6 +194,15 @@ func (c *Cloud) PutObject(bucket, key string, content []byte, size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.objects[bucket+"/"+key] = object{etag: md5Hex(content), size: size}
+}
+
+// Archive moves an object of PutObject to a storage class, for example GLACIER.
+func (c *Cloud) Archive(bucket, key, class string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	archived := c.objects[bucket+"/"+key]
+	archived.class = class
+	c.objects[bucket+"/"+key] = archived
 }
 
 // PutImage pushes an image to a registry of this cloud: ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG.

@@ -156,6 +156,7 @@ func TestRefusals(t *testing.T) {
 		"minimum above desired":       {here(roleType, named), sized(3, 2, 4), "", "InvalidParameterException: Minimum capacity 3 can't be greater than desired size 2"},
 		"desired above maximum":       {here(roleType, named), sized(0, 5, 4), "", "InvalidParameterException: desired capacity 5 can't be greater than max size 4"},
 		"sizes in order":              {here(roleType, named), sized(0, 0, 1), "", ""},
+		"log group":                   {here("aws:cloudwatch/logGroup:LogGroup", named), here("aws:cloudwatch/logGroup:LogGroup", named), "", "ResourceAlreadyExistsException"},
 		"image never pushed":          {here(roleType, named), run(image, nil), "", "ImagePullBackOff: " + image + ": not found"},
 		"image pushed":                {here(roleType, named), run(image, nil), image, ""},
 		"image, without waiting":      {here(roleType, named), run(image, map[string]any{"pulumi.com/skipAwait": "true"}), "", ""},

@@ -12,8 +12,8 @@ import (
 const (
 	accountType      = "aws:organizations/account:Account"
 	bucketType       = "aws:s3/bucketV2:BucketV2"
-	copyType         = "aws:s3/objectCopy:ObjectCopy"
 	clusterType      = "aws:eks/cluster:Cluster"
+	copyType         = "aws:s3/objectCopy:ObjectCopy"
 	groupType        = "aws:eks/nodeGroup:NodeGroup"
 	logGroupType     = "aws:cloudwatch/logGroup:LogGroup"
 	jobType          = "kubernetes:batch/v1:Job"
@@ -112,7 +112,7 @@ func kinds() map[string]kind {
 			id: func(v view) string { return "o-" + v.hex("id", 10) },
 			outputs: func(v view) values {
 				root := values{"id": rootID(v.record), "name": "Root", "policyTypes": policyTypes(v.inputs)}
-				return values{"arn": v.arn("organizations", "organization/"+v.id), "masterAccountId": ManagementAccount, "roots": []any{root}}
+				return values{"arn": v.arn("organizations", "organization/"+v.id), "masterAccountId": v.cloud.caller, "roots": []any{root}}
 			}},
 		"aws:organizations/organizationalUnit:OrganizationalUnit": {name: "name", longest: 128, taken: "DuplicateOrganizationalUnitException", unique: "parentId name",
 			tags: true, global: true, replace: "parentId", id: random("ou-")},

@@ -4,7 +4,7 @@
 //	go run ./cmd/local [-stack dev] [-diff] preview|up|refresh|destroy ...
 //
 // The verbs run in this order against one simulated cloud and one backend, which are deleted afterwards. Without a
-// verb it builds what a verb needs. For a stack that adopts an organization, one exists beforehand.
+// verb it builds what a verb needs. What the stack takes to exist exists beforehand: see simcloud.Assume.
 package main
 
 import (
@@ -70,10 +70,8 @@ func run(ctx context.Context, project, stack string, diff bool, verbs []string) 
 	if err != nil {
 		return err
 	}
-	if stackfile.Get(settings, "organization.mode") == "adopt" {
-		if err := cloud.PutOrganization(); err != nil {
-			return err
-		}
+	if err := cloud.Assume(settings); err != nil {
+		return err
 	}
 	stop, err := cloud.Start()
 	if err != nil {

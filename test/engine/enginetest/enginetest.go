@@ -3,6 +3,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -23,13 +24,14 @@ func Open(t testing.TB, stack string, prepare ...func(*simcloud.Cloud)) (*simclo
 	return OpenWith(t, engine.Options{Stack: stack}, prepare...)
 }
 
-// OpenWith is Open with more options; those that Open sets are set here too.
+// OpenWith is Open with more options; those that Open sets are set here too, but for the project's folder if there is one.
 func OpenWith(t testing.TB, options engine.Options, prepare ...func(*simcloud.Cloud)) (*simcloud.Cloud, *engine.Stack) {
 	t.Helper()
-	var err error
-	if options.Project, err = Repository(); err != nil {
+	repository, err := Repository()
+	if err != nil {
 		t.Fatal(err)
 	}
+	options.Project = cmp.Or(options.Project, repository)
 	if options.Tools, err = tools(); err != nil {
 		t.Fatal(err)
 	}

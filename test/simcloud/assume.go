@@ -1,0 +1,59 @@
+package simcloud
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"llm-platform/internal/stackfile"
+)
+
+// Assume creates what the settings of a stack take to exist, so that a preview needs nothing but the stack's file: the
+// caller's account, an adopted organization with the member accounts that have an id, and the objects to copy of an
+// existing bucket. settings are the stack's configuration with all defaults. Call it before Start.
+func (c *Cloud) Assume(settings map[string]any) error {
+	accounts, _ := stackfile.Get(settings, "organization.accounts").(map[string]any)
+	id := func(name string) string {
+		account, _ := accounts[name].(map[string]any)
+		id, _ := account["id"].(string)
+		return id
+	}
+	mode, role := stackfile.Get(settings, "organization.mode"), stackfile.Get(settings, "organization.roleName")
+	if mode == "none" && role == "" { // the credentials are those of the one account
+		c.caller = cmp.Or(id("training"), c.caller)
+	}
+	if management, _ := stackfile.Get(settings, "organization.managementAccountId").(string); management != "" {
+		c.caller = management
+	}
+	if mode == "adopt" {
+		if err := c.PutOrganization(); err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(accounts)) {
+			if id(name) != "" && id(name) != c.caller {
+				c.putAccount(id(name), name)
+			}
+		}
+	}
+	bucket, _ := stackfile.Get(settings, "storage.sourceBucket").(string)
+	copies, _ := stackfile.Get(settings, "storage.copies").(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(copies)) {
+		item, _ := copies[name].(map[string]any)
+		if key, _ := item["source"].(string); bucket != "" {
+			c.PutObject(bucket, key, []byte(name), 0)
+		}
+	}
+	return nil
+}
+
+// putAccount adds a member account of the organization that no program created.
+func (c *Cloud) putAccount(id, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in := instance{account: c.caller, partition: "aws"}
+	r := &record{typ: accountType, id: id, salt: id, instance: in, inputs: resource.NewPropertyMapFromMap(values{"name": name, "email": name + "@example.com"})}
+	c.fill(r, nil, false)
+	c.records = append(c.records, r)
+}

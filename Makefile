@@ -53,4 +53,4 @@ test-training:
 
 # The program with real provider plugins against local emulators of the clouds; test/e2e/README.md lists what it needs.
 e2e:
-	cd test/e2e && go test -count=1 -v -timeout 180m .
+	cd test && go test -tags e2e -count=1 -v -timeout 180m ./e2e

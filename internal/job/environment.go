@@ -11,21 +11,6 @@ import (
 	"llm-platform/internal/nodepool"
 )
 
-// Environment variables that are only known after deployment. They are keys of the run's ConfigMap, and the
-// container reads each by reference.
-const (
-	DatasetURI    = "DATASET_URI"     // Run.DatasetURI of the dataset bucket
-	CheckpointURI = "CHECKPOINT_URI"  // Run.OutputURI of the checkpoint bucket
-	ArtifactURI   = "ARTIFACT_URI"    // Run.OutputURI of the artifact bucket
-	ResumeFromURI = "RESUME_FROM_URI" // Run.ResumeURI of the checkpoint bucket
-	ScriptCommit  = "SCRIPT_COMMIT"   // hash of the Git commit that has the scripts; empty without a branch
-)
-
-// deployed lists the variables that come from the run's ConfigMap.
-func deployed() []string {
-	return []string{ScriptCommit, DatasetURI, CheckpointURI, ArtifactURI, ResumeFromURI}
-}
-
 // masterPort is where rank 0 waits for the others: torchrun's default.
 const masterPort = 29500
 

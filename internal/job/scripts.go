@@ -20,6 +20,21 @@ const maxScriptBytes = 1<<20 - 64<<10
 // whenever one of them does, and the commit that wrote it has them all. `sha256sum -c SHA256SUMS` checks it.
 const SumsFile = "SHA256SUMS"
 
+// Environment variables that are only known after deployment. They are keys of the run's ConfigMap, and the
+// container reads each by reference.
+const (
+	DatasetURI    = "DATASET_URI"     // Run.DatasetURI of the dataset bucket
+	CheckpointURI = "CHECKPOINT_URI"  // Run.OutputURI of the checkpoint bucket
+	ArtifactURI   = "ARTIFACT_URI"    // Run.OutputURI of the artifact bucket
+	ResumeFromURI = "RESUME_FROM_URI" // Run.ResumeURI of the checkpoint bucket
+	ScriptCommit  = "SCRIPT_COMMIT"   // hash of the Git commit that has the scripts; empty without a branch
+)
+
+// deployed lists the variables that come from the run's ConfigMap.
+func deployed() []string {
+	return []string{ScriptCommit, DatasetURI, CheckpointURI, ArtifactURI, ResumeFromURI}
+}
+
 // Script is one file that a pod runs.
 type Script struct {
 	Path    string // relative to the folder, with slashes

@@ -1,7 +1,9 @@
+//go:build e2e
+
 // Package e2e runs the program with real provider plugins against local emulators of AWS, GitHub and Kubernetes,
-// through the whole life of its stacks. README.md lists what it needs. It is a module of its own because it alone
-// needs the AWS SDK's packages for EC2 and more, which take minutes to compile, and because it cannot run without
-// the emulators.
+// through the whole life of its stacks. README.md lists what it needs. The build tag keeps it out of `make test`: it
+// cannot run without the emulators, and it alone needs the AWS SDK's packages for EC2 and more, which take minutes to
+// compile.
 package e2e
 
 import (

@@ -349,8 +349,8 @@ def parallel(model, args, device, half):
 
 def train(env, args):
     """Runs one process of the training. torchrun sets RANK, LOCAL_RANK and WORLD_SIZE."""
-    told = torch.zeros(1)  # 1: SIGTERM received; on the CPU, so that reading it does not wait for the GPU
-    signal.signal(signal.SIGTERM, lambda *_: told.fill_(1))
+    terminating = torch.zeros(1)  # 1: SIGTERM received; on the CPU, so that reading it does not wait for the GPU
+    signal.signal(signal.SIGTERM, lambda *_: terminating.fill_(1))
     world, gpu = world_size(env), torch.cuda.is_available()
     device = torch.device("cuda", int(env["LOCAL_RANK"])) if gpu else torch.device("cpu")
     if gpu:
@@ -389,7 +389,7 @@ def train(env, args):
         state.load(found[1], env["AWS_REGION"], exact)
         if rank == 0:
             say(f"resumed from {found[1]} at step {state.step}" + (
-                "" if exact else "; the data begins anew: objects, processes, batch or seed have changed"))
+                "" if exact else "; the data order restarts: objects, processes, batch or seed have changed"))
 
     model.train()
     began, seen = time.monotonic(), 0
@@ -417,7 +417,7 @@ def train(env, args):
                     f"peak_memory_mib={peak >> 20}")
             began, seen = now, 0
         # SIGTERM to one process stops all: a checkpoint needs every process at the same step.
-        anyone = told.clone()
+        anyone = terminating.clone()
         dist.all_reduce(anyone, dist.ReduceOp.MAX)
         if state.step % args.save_every == 0 or state.step == args.steps or anyone:
             save(env, state, about, args.keep)

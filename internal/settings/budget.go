@@ -78,7 +78,7 @@ func (b Budget) validateSubscribers(p *field.Path) field.ErrorList {
 	errs := append(unique(emails, b.Emails), topicARN.optional(topic, b.SNSTopicARN)...)
 	if n := len(b.Emails); n > maxEmails {
 		errs = append(errs, field.Invalid(emails, n,
-			fmt.Sprintf("must be at most %d addresses; use a mailing list or %s", maxEmails, topic)))
+			fmt.Sprintf("must be at most %d e-mail addresses; use a mailing list or %s", maxEmails, topic)))
 	}
 	for i, email := range b.Emails {
 		if address, err := mail.ParseAddress(email); err != nil || address.Address != email {

@@ -261,6 +261,6 @@ func TestGivenVPC(t *testing.T) {
 		t.Errorf("GPU subnet is %q of %v", got, s.Network.AcceleratorSubnetIDs)
 	}
 	if got := s.Cluster.Pools["gpu"].Zones; !slices.Equal(got, []string{"us-west-2c"}) {
-		t.Errorf("the pool stands in %v", got)
+		t.Errorf("the pool is in %v", got)
 	}
 }

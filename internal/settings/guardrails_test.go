@@ -108,7 +108,7 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"budget.emails: is required; a budget needs a subscriber here or in budget.snsTopicArn", func(s *raw) { s.Budget.Emails = nil }},
 		{`budget.emails[0]: must be an e-mail address, name@domain, got "Team <team@example.com>"`, func(s *raw) { s.Budget.Emails = []string{"Team <team@example.com>"} }},
 		{`budget.emails[1]: repeats "a@example.com"; list it once`, func(s *raw) { s.Budget.Emails = []string{"a@example.com", "a@example.com"} }},
-		{"budget.emails: must be at most 10 addresses, got 11; use a mailing list or budget.snsTopicArn", func(s *raw) {
+		{"budget.emails: must be at most 10 e-mail addresses, got 11; use a mailing list or budget.snsTopicArn", func(s *raw) {
 			s.Budget.Emails = nil
 			for i := range 11 {
 				s.Budget.Emails = append(s.Budget.Emails, fmt.Sprintf("a%d@example.com", i))

@@ -92,7 +92,7 @@ func (s Settings) trainingWarnings() []string {
 	}
 	if !s.Cluster.Given() && s.Training.Nodes > pool.Nodes {
 		all = append(all, fmt.Sprintf("training.nodes: is %d, but cluster.pools.%s starts with %d, and nothing in this stack scales it: the "+
-			"training waits until somebody does (aws eks update-nodegroup-config --scaling-config desiredSize=%d)",
+			"training waits until an operator does (aws eks update-nodegroup-config --scaling-config desiredSize=%d)",
 			s.Training.Nodes, s.Training.Pool, pool.Nodes, s.Training.Nodes))
 	}
 	if slices.Contains(s.Training.Command, "train.py") && pool.Type.Kind == accelerator.Neuron {

@@ -132,13 +132,13 @@ class Run:
 
     def __init__(self, s3, root, name, nodes=1, processes=2, options=(), command=None, **changes):
         # What this machine is not: the cluster's network and its GPUs; and one run in S3 for every run here.
-        given = {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port()), "PET_NNODES": str(nodes),
-                 "PET_NPROC_PER_NODE": str(processes), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
-                 "AWS_ENDPOINT_URL": s3.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-                 "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+        overrides = {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port()), "PET_NNODES": str(nodes),
+                      "PET_NPROC_PER_NODE": str(processes), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
+                      "AWS_ENDPOINT_URL": s3.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                      "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
         def environment(job):
             mine = {key: value.replace(job["RUN_NAME"], name) for key, value in job.items()}
-            return mine | {"HOME": str(root) + job["HOME"]} | given | changes
+            return mine | {"HOME": str(root) + job["HOME"]} | overrides | changes
         self.s3, self.began, self.env = s3, time.monotonic(), environment(job_environment())
         self.logs = [root / f"{name}-{time.monotonic_ns()}-node{node}.log" for node in range(nodes)]
         self.launchers = [subprocess.Popen(
@@ -362,7 +362,7 @@ def test_fsdp_trains_and_resumes(start, s3):
 
 def test_goes_on_from_an_earlier_run_with_other_ranks(start, two):
     run = start("later", processes=1, options=["--steps=70"], RESUME_FROM_URI=two.env["CHECKPOINT_URI"]).succeed()
-    assert re.search(r"^resumed from \S*/two/step-00000060 at step 60; the data begins anew", run.output, re.M)
+    assert re.search(r"^resumed from \S*/two/step-00000060 at step 60; the data order restarts", run.output, re.M)
     assert list(run.losses()) == [70] and run.losses()[70] < two.losses()[10]
     assert run.steps() == [70]
 

@@ -10,6 +10,8 @@ func TestEKSRegistry(t *testing.T) {
 		"us-west-2":     "602401143452.dkr.ecr.us-west-2.amazonaws.com",
 		"il-central-1":  "066635153087.dkr.ecr.il-central-1.amazonaws.com",
 		"ca-west-1":     "761377655185.dkr.ecr.ca-west-1.amazonaws.com",
+		"ap-east-2":     "533267051163.dkr.ecr.ap-east-2.amazonaws.com",
+		"mx-central-1":  "730335286997.dkr.ecr.mx-central-1.amazonaws.com",
 		"us-gov-west-1": "013241004608.dkr.ecr.us-gov-west-1.amazonaws.com",
 		"cn-north-1":    "918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn",
 	} {

@@ -73,7 +73,7 @@ func TestImportLogGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	urn := func(ending string) string {
-		found := regexp.MustCompile(`(?m)urn:\S*`+regexp.QuoteMeta(ending)+`$`).FindString(urns)
+		found := regexp.MustCompile(`(?m)urn:\S*` + regexp.QuoteMeta(ending) + `$`).FindString(urns)
 		if found == "" {
 			t.Fatalf("no URN ends with %s in:\n%s", ending, urns)
 		}

@@ -13,8 +13,7 @@ func EKSRegistry(region string) string {
 
 // eksRegistryAccounts returns the account of EKS's registry by region. Regions that are not listed have
 // 602401143452. The account of eusc-de-east-1, 877088126301, is left out with its partition.
-// https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html, read 2026-11-26; eksctl's list agrees. The page
-// prints ap-east-2's host with ap-east-1, unlike any other row; eksctl builds it from account and region.
+// https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html, read 2026-11-25
 func eksRegistryAccounts() map[string]string {
 	return map[string]string{
 		"af-south-1":     "877085696533",

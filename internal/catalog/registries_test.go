@@ -10,8 +10,6 @@ func TestEKSRegistry(t *testing.T) {
 		"us-west-2":     "602401143452.dkr.ecr.us-west-2.amazonaws.com",
 		"il-central-1":  "066635153087.dkr.ecr.il-central-1.amazonaws.com",
 		"ca-west-1":     "761377655185.dkr.ecr.ca-west-1.amazonaws.com",
-		"ap-east-2":     "533267051163.dkr.ecr.ap-east-2.amazonaws.com",
-		"mx-central-1":  "730335286997.dkr.ecr.mx-central-1.amazonaws.com",
 		"us-gov-west-1": "013241004608.dkr.ecr.us-gov-west-1.amazonaws.com",
 		"cn-north-1":    "918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn",
 	} {
@@ -46,5 +44,16 @@ func TestEFADevicePlugin(t *testing.T) {
 	const want = "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/aws-efa-k8s-device-plugin:v0.5.20"
 	if got := EFADevicePlugin("us-west-2"); got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Regions whose accounts AWS's page had not at first, and for which EKS's own account would be wrong.
+func TestEKSRegistryOfNewRegions(t *testing.T) {
+	for region, account := range map[string]string{
+		"ap-east-2": "533267051163", "ap-southeast-5": "151610086707", "ca-west-1": "761377655185", "mx-central-1": "730335286997",
+	} {
+		if got := eksRegistryAccounts()[region]; got != account {
+			t.Errorf("%s: account %q, want %s", region, got, account)
+		}
 	}
 }

@@ -24,7 +24,7 @@ type Cluster struct {
 	VPCID      pulumi.StringOutput       // empty for an existing cluster
 	Kubeconfig pulumi.StringOutput       // secret; kubectl accepts it as it is
 	Provider   *kubernetes.Provider      // assumes the training account's role
-	Pools      map[string]nodepool.Facts // accelerator pools by name
+	Pools      map[string]nodepool.Facts // pools to train on, by name
 	Ready      []pulumi.Resource         // depend on these before you create a pod on a pool
 }
 
@@ -112,7 +112,7 @@ func (c *Cluster) create(ctx *pulumi.Context, place cluster.Place, args ClusterA
 	return nil
 }
 
-// acceleratorPools returns what a data scientist needs to know of the pools.
+// acceleratorPools returns what a data scientist needs to know of the pools, also of those without accelerators.
 func (c *Cluster) acceleratorPools() pulumi.Map {
 	pools := pulumi.Map{}
 	for name, pool := range c.Pools {

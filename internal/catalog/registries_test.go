@@ -42,3 +42,14 @@ func TestEFADevicePlugin(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// Regions whose accounts AWS's page had not at first, and for which EKS's own account would be wrong.
+func TestEKSRegistryOfNewRegions(t *testing.T) {
+	for region, account := range map[string]string{
+		"ap-east-2": "533267051163", "ap-southeast-5": "151610086707", "ca-west-1": "761377655185", "mx-central-1": "730335286997",
+	} {
+		if got := eksRegistryAccounts()[region]; got != account {
+			t.Errorf("%s: account %q, want %s", region, got, account)
+		}
+	}
+}

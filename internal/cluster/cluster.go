@@ -6,7 +6,7 @@
 //	NewAccess        access entries, with a ControlPlane
 //	NewNodeAddons    Joinable, from a ControlPlane: nodes can join and become ready
 //	NewSystemPool    Schedulable, from a Joinable: the cluster's own pods can run
-//	NewPools         accelerator nodes, from a Joinable: at the same time as the system pool
+//	NewPools         nodes to train on, from a Joinable: at the same time as the system pool
 //	NewClusterAddons, NewDevicePlugins  pods of the cluster, with a Schedulable
 //
 // Logical names start with the name of the Place. The network, whose names start with network, and the node

@@ -12,7 +12,7 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// NewPools creates the accelerator pools and returns their node groups. Pools share only the EFA security group,
+// NewPools creates the pools to train on and returns their node groups. Pools share only the EFA security group,
 // so that adding or removing one leaves the others alone. They need no system pool and start beside it.
 func NewPools(ctx *pulumi.Context, place Place, joinable Joinable, pools map[string]settings.Pool) ([]pulumi.Resource, error) {
 	var groups []pulumi.Resource

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"llm-platform/internal/stackfile"
-	"llm-platform/test/engine"
 	"llm-platform/test/engine/enginetest"
 	"llm-platform/test/simcloud"
 )

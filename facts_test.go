@@ -143,6 +143,8 @@ func factsOf(comment, name, path string) []fact {
 			from = at[1]
 			if urls := source.FindAllString(text, -1); len(urls) > 0 {
 				text = strings.Join(urls, " ")
+			} else if text = strings.TrimLeft(strings.TrimPrefix(text, what), " ,;:."); text == "" {
+				text = "see there"
 			}
 			facts = append(facts, fact{part[at[2]:at[3]], cell(what), name, filepath.ToSlash(path), cell(text)})
 		}

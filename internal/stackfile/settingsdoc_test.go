@@ -26,6 +26,9 @@ config:
   llm-platform:storage:
     encryption: aes256
 ` + "```" + `
+
+The command makes a number or a boolean of a value that looks like one. For text, for example an element of ` + "`training.args`" + ` or
+a variable of ` + "`training.environment`" + `, add ` + "`--type string`" + `, or quote it in the file.
 `
 
 // TestSettingsDoc compares docs/settings.md with the keys that Pulumi.yaml declares. To write it:

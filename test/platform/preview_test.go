@@ -116,7 +116,9 @@ func TestLifeOfSolo(t *testing.T) {
 	enginetest.Expect(t, "a second up", enginetest.Run(t, s, "up"))
 	enginetest.Expect(t, "refresh", enginetest.Run(t, s, "refresh"))
 	enginetest.Run(t, s, "destroy")
-	if left := cloud.Resources(); len(left) > 0 {
-		t.Errorf("destroy left %v", left)
+	for _, r := range cloud.Resources() {
+		if !retained(r) {
+			t.Errorf("destroy left %s %s", r.Type, r.Name)
+		}
 	}
 }

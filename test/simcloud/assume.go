@@ -2,6 +2,7 @@ package simcloud
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -17,16 +18,13 @@ func (c *Cloud) Assume(settings map[string]any) error {
 	accounts, _ := stackfile.Get(settings, "organization.accounts").(map[string]any)
 	id := func(name string) string {
 		account, _ := accounts[name].(map[string]any)
-		id, _ := account["id"].(string)
-		return id
+		return written(account["id"])
 	}
 	mode, role := stackfile.Get(settings, "organization.mode"), stackfile.Get(settings, "organization.roleName")
 	if mode == "none" && role == "" { // the credentials are those of the one account
 		c.caller = cmp.Or(id("training"), c.caller)
 	}
-	if management, _ := stackfile.Get(settings, "organization.managementAccountId").(string); management != "" {
-		c.caller = management
-	}
+	c.caller = cmp.Or(written(stackfile.Get(settings, "organization.managementAccountId")), c.caller)
 	if mode == "adopt" {
 		if err := c.PutOrganization(); err != nil {
 			return err
@@ -46,6 +44,14 @@ func (c *Cloud) Assume(settings map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// written returns a value as text, since YAML reads an id without quotes as a number; "" for nil.
+func written(value any) string {
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
 }
 
 // putAccount adds a member account of the organization that no program created.

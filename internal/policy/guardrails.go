@@ -13,7 +13,7 @@ import (
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 type Guardrails struct {
 	DeployRole      string   // name of the role that deploys; exempt from every statement but the root user's
-	Exempt          []string // names, with their paths, of further exempt roles
+	Exempt          []string // names or patterns with *, with their paths, of further exempt roles
 	Regions         []string // allowed regions
 	TrainingAccount string   // 12 digits; the only account that may launch accelerated instances
 	InstanceTypes   []string // accelerated EC2 types that it may launch; empty denies all

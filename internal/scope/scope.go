@@ -20,10 +20,11 @@ type Scope struct {
 	Prefix    string            // <project>-<stack>: names that are a contract start with it
 	Protect   bool              // Pulumi refuses to delete what holds data, money or accounts
 	Tags      map[string]string // default tags of every AWS resource, the platform's own included
+	Boundary  string            // permissions boundary of every role: name of a policy in each account, or ARN of an AWS managed one; empty: none
 }
 
 // New returns the scope of the running stack. tags are the tags of the configuration.
-func New(ctx *pulumi.Context, region string, protect bool, tags map[string]string) Scope {
+func New(ctx *pulumi.Context, region string, protect bool, tags map[string]string, boundary string) Scope {
 	s := Scope{
 		Project:   ctx.Project(),
 		Stack:     ctx.Stack(),
@@ -32,6 +33,7 @@ func New(ctx *pulumi.Context, region string, protect bool, tags map[string]strin
 		DNSSuffix: catalog.DNSSuffix(region),
 		Prefix:    ctx.Project() + "-" + ctx.Stack(),
 		Protect:   protect,
+		Boundary:  boundary,
 		Tags: map[string]string{
 			"Project":     ctx.Project(),
 			"Environment": ctx.Stack(),

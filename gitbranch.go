@@ -214,10 +214,13 @@ func (b gitBuilder) requireNotDefault(isDefault bool) error {
 }
 
 // githubPages returns the URL of the web pages that belong to an API's base URL. Those of GitHub Enterprise Server
-// are at its root.
+// are at its root, and those of a subdomain of GHE.com at the host without api.
 func githubPages(api string) string {
-	if api == "" {
+	switch {
+	case api == "" || api == "https://api.github.com/":
 		return "https://github.com"
+	case strings.HasSuffix(api, ".ghe.com/"):
+		return strings.TrimSuffix(strings.Replace(api, "https://api.", "https://", 1), "/")
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(api, "/"), "/api/v3")
 }

@@ -17,7 +17,7 @@ func TestFilesOfBranch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mode := range []string{"github", "gitlab"} {
-		g := runWith(t, map[string]any{"git.provider": mode})
+		g := runWith(t, map[string]any{"git.provider": mode, "ci.repository": ""})
 		const branch = "git-branch-training/dev"
 		before := branch
 		for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
@@ -34,8 +34,8 @@ func TestFilesOfBranch(t *testing.T) {
 			before = file.name
 		}
 		for _, adopt := range []bool{false, true} {
-			g, err := run(t, "dev", map[string]any{"git.provider": mode, "git.adopt": adopt, "git.keepBranch": false}, func(string) (resource.PropertyMap, error) {
-				return resource.PropertyMap{"defaultBranch": resource.NewProperty("main")}, nil
+			g, err := run(t, "dev", map[string]any{"git.provider": mode, "git.adopt": adopt, "git.keepBranch": false, "ci.repository": ""}, func(string) (resource.PropertyMap, error) {
+				return resource.PropertyMap{"defaultBranch": resource.NewProperty("main"), "accountId": resource.NewProperty("111111111111")}, nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -47,6 +47,17 @@ func TestFilesOfBranch(t *testing.T) {
 			if kept := at(made.inputs, "keepOnDestroy"); mode == "gitlab" && kept.BoolValue() != adopt {
 				t.Errorf("gitlab: with adopt %v keepOnDestroy is %v", adopt, kept)
 			}
+		}
+	}
+}
+
+func TestGitHubPages(t *testing.T) {
+	for api, want := range map[string]string{
+		"": "https://github.com", "https://api.github.com/": "https://github.com",
+		"https://git.example.com/api/v3/": "https://git.example.com", "https://api.acme.ghe.com/": "https://acme.ghe.com",
+	} {
+		if got := githubPages(api); got != want {
+			t.Errorf("%q: %s, want %s", api, got, want)
 		}
 	}
 }

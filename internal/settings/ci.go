@@ -91,7 +91,7 @@ func (c rawCI) resolve(stack string, git Git) CI {
 // Read 2026-11-26. IAM fetches the issuer's keys itself, so it must be reachable from the internet.
 func issuer(git Git) (server, issuer, audience string) {
 	host := ""
-	if base, err := url.Parse(git.BaseURL); err == nil {
+	if base, err := url.Parse(git.BaseURL); err == nil && apiURL.MatchString(git.BaseURL) {
 		host = strings.ToLower(base.Host)
 	}
 	if git.Provider == GitLab {

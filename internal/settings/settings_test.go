@@ -95,6 +95,19 @@ func badCases() []bad {
 	return []bad{
 		// Missing, unknown, mistyped.
 		{"missing key", map[string]any{"region": nil}, []string{"region: is required; set it, or remove it from the stack file to get the default of Pulumi.yaml"}},
+		// Keys of namespaces that nobody reads.
+		{"Pulumi's region", map[string]any{"aws:region": "eu-central-1"}, []string{"aws:region: is ignored, since the program configures its providers itself; remove it, and use the key region instead"}},
+		{"Pulumi's profile", map[string]any{"aws:profile": "work"}, []string{"aws:profile: is ignored, since the program configures its providers itself; remove it, and use the variable AWS_PROFILE of the environment instead"}},
+		{"Pulumi's fence", map[string]any{"aws:allowedAccountIds": []any{"999999999999"}}, []string{"aws:allowedAccountIds: is ignored, since the program configures its providers itself; remove it, and use organization.managementAccountId instead"}},
+		{"Pulumi's other keys of AWS", map[string]any{"aws:maxRetries": "3"}, []string{"aws:maxRetries: is ignored, since the program configures its providers itself; remove it, and use AWS's variables of the environment instead"}},
+		{"other providers", map[string]any{"github:owner": "a", "gitlab:token": "b", "kubernetes:kubeconfig": "c", "eks:x": "d"}, []string{
+			"eks:x: is ignored, since the program configures its providers itself; remove it, and use the keys cluster.* instead",
+			"github:owner: is ignored, since the program configures its providers itself; remove it, and use git.repository instead",
+			"gitlab:token: is ignored, since the program configures its providers itself; remove it, and use git.token instead",
+			"kubernetes:kubeconfig: is ignored, since the program configures its providers itself; remove it, and use cluster.kubeconfig instead",
+		}},
+		{"mistyped namespace", map[string]any{"llm_platform:region": "us-east-1"}, []string{"llm_platform:region: is ignored, since llm_platform is not the project's namespace; remove it, and run `pulumi config set --path region`"}},
+		{"somebody else's namespace", map[string]any{"other:thing": "1"}, []string{"other:thing: is ignored, since the program does not read the namespace other; remove it"}},
 		{"missing nested key", map[string]any{"storage.keepData": nil}, []string{"storage.keepData: is required; set it, or remove it from the stack file to get the default of Pulumi.yaml"}},
 		{"missing section", map[string]any{"storage": nil}, []string{"storage: is required; set it, or remove it from the stack file to get the default of Pulumi.yaml"}},
 		{"unknown key", map[string]any{"regoin": "x"}, []string{"regoin: unknown key; did you mean region?"}},
@@ -128,12 +141,18 @@ func badCases() []bad {
 		{"long tag", map[string]any{"tags": map[string]any{"a": strings.Repeat("x", 257)}}, []string{`tags.a: must be at most 256 characters, got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`}},
 		// Organization.
 		{"short management account", map[string]any{"organization.managementAccountId": "123"}, []string{`organization.managementAccountId: must be an AWS account id of 12 digits, got "123"; quote it, so that YAML keeps a leading zero`}},
-		{"service that is not trusted", map[string]any{"organization.trustedServices": []any{"cloudwatch.amazonaws.com"}}, []string{`organization.trustedServices[0]: must be a service that supports trusted access (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html), got "cloudwatch.amazonaws.com"; did you mean cloudtrail.amazonaws.com?`}},
+		{"service that is not trusted", map[string]any{"organization.trustedServices": []any{"cloudwatch.amazonaws.com"}}, []string{`organization.trustedServices[0]: must be the principal of a service that supports trusted access, for example sso.amazonaws.com (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html), got "cloudwatch.amazonaws.com"; did you mean cloudtrail.amazonaws.com?`}},
 		{"service twice", map[string]any{"organization.trustedServices": []any{"sso.amazonaws.com", "sso.amazonaws.com"}}, []string{`organization.trustedServices[1]: repeats "sso.amazonaws.com"; list it once`}},
 		{"no role", map[string]any{"organization.roleName": ""}, []string{"organization.roleName: is required; the program assumes it in every account. To use the credentials as they are, set organization.mode to none"}},
 		{"role's ARN for its name", map[string]any{"organization.roleName": "arn:aws:iam::123456789012:role/x"}, []string{`organization.roleName: must be a role name of 1 to 64 letters, digits and +=,.@_-, got "arn:aws:iam::123456789012:role/x"`}},
 		{"unit twice", map[string]any{"organization.organizationalUnits": []any{"workloads", "Workloads", "infrastructure"}}, []string{`organization.organizationalUnits[1]: repeats "Workloads"; list it once`}},
-		{"bad unit", map[string]any{"organization.organizationalUnits": []any{"workloads", "infrastructure", "a/b"}}, []string{`organization.organizationalUnits[2]: must be an OU name of letters, digits, spaces, _ and -, a letter first, got "a/b"`}},
+		{"bad unit", map[string]any{"organization.organizationalUnits": []any{"workloads", "infrastructure", "a/b"}}, []string{`organization.organizationalUnits[2]: must be an OU name of up to 100 letters, digits, spaces, _ and -, a letter first, or the id of an existing OU (ou-…), got "a/b"`}},
+		{"bad OU id", map[string]any{"organization.organizationalUnits": []any{"workloads", "infrastructure", "ou-1"}}, []string{`organization.organizationalUnits[2]: must be an OU name, or the id of an existing OU, for example ou-ab12-34cd56ef, got "ou-1"`}},
+		{"no management account", map[string]any{"organization.managementAccountId": ""}, []string{"organization.managementAccountId: is required; organization.mode create turns the account of the credentials into a management account for good. `aws sts get-caller-identity` prints its id"}},
+		{"service that cannot be one", map[string]any{"organization.trustedServices": []any{"sso"}}, []string{`organization.trustedServices[0]: must be the principal of a service that supports trusted access, for example sso.amazonaws.com (https://…), got "sso"…`}},
+		{"role of administrators for previews", map[string]any{"organization.previewRoleName": "OrganizationAccountAccessRole"}, []string{`organization.previewRoleName: must differ from organization.roleName, which can change everything, got "OrganizationAccountAccessRole"; use a read-only role`}},
+		{"ARN of a preview role", map[string]any{"organization.previewRoleName": "arn:aws:iam::123456789012:role/x"}, []string{`organization.previewRoleName: must be a role name of 1 to 64 letters, digits and +=,.@_-, got "arn:aws:iam::123456789012:role/x"`}},
+		{"boundary of one account", map[string]any{"organization.permissionsBoundary": "arn:aws:iam::123456789012:policy/Boundary"}, []string{`organization.permissionsBoundary: must be the name of a managed policy that exists in every account, with its path, for example team/Boundary, or the ARN of an AWS managed policy, got "arn:aws:iam::123456789012:policy/Boundary"`}},
 		{"no training account", map[string]any{"organization.accounts": map[string]any{"other": map[string]any{"email": "a@example.com"}}}, []string{"organization.accounts.training: is required; this account holds the data and the cluster"}},
 		{"bad account name", map[string]any{"organization.accounts": map[string]any{"training": map[string]any{}, "Test_1": map[string]any{"email": "b@example.com"}}}, []string{`organization.accounts.Test_1: must have a name of 1 to 20 lower-case letters, digits and hyphens, a letter first, got "Test_1"`}},
 		{"account in no unit", made(map[string]any{"organizationalUnit": "workload"}), []string{`organization.accounts.training.organizationalUnit: must be in organization.organizationalUnits or the id of an OU (ou-…), got "workload"; did you mean workloads?`}},
@@ -344,4 +363,53 @@ func with(t testing.TB, stack string, set map[string]any) map[string]string {
 		t.Fatal(err)
 	}
 	return values
+}
+
+// Pulumi's own keys are no fault.
+func TestPulumiKeys(t *testing.T) {
+	if _, err := Load("dev", with(t, "dev", map[string]any{"pulumi:tags": map[string]any{"a": "b"}, "pulumi:autonaming": "x"}), nil, token); err != nil {
+		t.Error(err)
+	}
+}
+
+// OUs are created with the stack's name in theirs, or taken by id.
+func TestUnits(t *testing.T) {
+	s, err := Load("dev", with(t, "dev", map[string]any{
+		"organization.organizationalUnits": []any{"workloads", "ou-ab12-34cd56ef"},
+		"organization.accounts": map[string]any{
+			"training": map[string]any{"organizationalUnit": "workloads"}, "testing": map[string]any{"organizationalUnit": "ou-ab12-34cd56ef"},
+		},
+	}), nil, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]Unit{"workloads": {Name: "llm-dev-workloads"}, "ou-ab12-34cd56ef": {ID: "ou-ab12-34cd56ef"}}
+	if !reflect.DeepEqual(s.Organization.OrganizationalUnits, want) {
+		t.Errorf("got %v, want %v", s.Organization.OrganizationalUnits, want)
+	}
+}
+
+// A service that is not known to support trusted access is a warning, since AWS adds some every few weeks.
+func TestUnknownTrustedService(t *testing.T) {
+	s, err := Load("dev", with(t, "dev", map[string]any{"organization.trustedServices": []any{"q.amazonaws.com", "notifications.amazon.com", "clowdtrail.amazonaws.com"}}), nil, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := s.Organization.Warnings()
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "clowdtrail.amazonaws.com is not a service that this program knows") || !strings.Contains(warnings[0], "Did you mean cloudtrail.amazonaws.com?") {
+		t.Errorf("warnings: %q", warnings)
+	}
+	if s, err = Load("prod", with(t, "prod", nil), nil, token); err != nil || len(s.Organization.Warnings()) > 0 {
+		t.Errorf("prod: %v, %v", err, s.Organization.Warnings())
+	}
+}
+
+// The project's name in Pulumi.yaml is that by which settings know the stack's own roles.
+func TestProjectName(t *testing.T) {
+	var project struct {
+		Name string `yaml:"name"`
+	}
+	if err := stackfile.Read(root+"/Pulumi.yaml", &project); err != nil || project.Name != projectName {
+		t.Errorf("Pulumi.yaml has the name %q: %v", project.Name, err)
+	}
 }

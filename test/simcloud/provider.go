@@ -58,6 +58,10 @@ func (p *provider) Handshake(ctx context.Context, req *pulumirpc.ProviderHandsha
 	}, nil
 }
 
+func (p *provider) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
 func (p *provider) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
 	return &pulumirpc.PluginInfo{Version: "999.0.0"}, nil // later than any the program asks for
 }

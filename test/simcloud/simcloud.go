@@ -72,7 +72,8 @@ type Cloud struct {
 	branches  map[string]string // of SetDefaultBranch, by repository
 	births    map[string]int    // how many resources each URN has had
 	denyRoles int
-	denied    map[string]int // AssumeRole calls so far, by role ARN
+	denied    map[string]int  // AssumeRole calls so far, by role ARN
+	closed    map[string]bool // of DenyRole, by role name
 
 	port     int
 	endpoint string // of the HTTP API
@@ -88,7 +89,7 @@ type object struct {
 func New() *Cloud {
 	return &Cloud{
 		kinds: kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
-		births: map[string]int{}, denied: map[string]int{},
+		births: map[string]int{}, denied: map[string]int{}, closed: map[string]bool{},
 	}
 }
 
@@ -144,6 +145,14 @@ func (c *Cloud) DenyRoles(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.denyRoles = n
+}
+
+// DenyRole denies every AssumeRole call for the roles of a name, in all accounts, to whoever works with this cloud; or
+// no longer.
+func (c *Cloud) DenyRole(name string, deny bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed[name] = deny
 }
 
 // Put adds a resource that no program created: an organization, a bucket or a branch that exists beforehand. Of r it

@@ -18,6 +18,7 @@ const (
 	objectType       = "aws:s3/bucketObjectv2:BucketObjectv2"
 	organizationType = "aws:organizations/organization:Organization"
 	roleType         = "aws:iam/role:Role"
+	unitType         = "aws:organizations/organizationalUnit:OrganizationalUnit"
 )
 
 // kind says how a resource type behaves. Lists are separated by spaces.
@@ -112,8 +113,8 @@ func kinds() map[string]kind {
 				root := values{"id": rootID(v.record), "name": "Root", "policyTypes": policyTypes(v.inputs)}
 				return values{"arn": v.arn("organizations", "organization/"+v.id), "masterAccountId": ManagementAccount, "roots": []any{root}}
 			}},
-		"aws:organizations/organizationalUnit:OrganizationalUnit": {name: "name", longest: 128, taken: "DuplicateOrganizationalUnitException", unique: "parentId name",
-			tags: true, global: true, replace: "parentId", id: random("ou-")},
+		unitType: {name: "name", longest: 128, taken: "DuplicateOrganizationalUnitException", unique: "parentId name",
+			tags: true, global: true, replace: "parentId", id: func(v view) string { return "ou-" + v.hex("root", 4) + "-" + v.hex("id", 8) }},
 		"aws:organizations/policy:Policy": {name: "name", longest: 128, taken: "DuplicatePolicyException", unique: "name", tags: true, global: true,
 			replace: "type", id: random("p-"),
 			outputs: func(v view) values {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,10 @@ func (b orgBuilder) account(name string, m membership, previous *organizations.A
 		account.ID, account.ARN = created.ID().ToStringOutput(), created.Arn
 	}
 	account.Role = b.assumableRole(account.ID, created != nil)
+	account.Acting = account.Role
+	if b.ctx.DryRun() && b.cfg.PreviewRoleName != "" {
+		account.Acting = b.readableRole(account)
+	}
 	var err error
 	if account.Provider, err = b.accountProvider(account); err != nil {
 		return account, nil, err
@@ -88,7 +93,7 @@ const newAccountPatience = 5 * time.Minute
 
 // assumableRole returns the ARN of an account's role once it can be assumed, or an empty string if none is to be
 // assumed. Waiting here and not in the provider, which fails at the first denial, lets one up create an account
-// and deploy into it. A preview does not ask AWS, unless there is a second role for previews.
+// and deploy into it. A preview does not ask AWS.
 func (b orgBuilder) assumableRole(account pulumi.StringOutput, created bool) pulumi.StringOutput {
 	if b.cfg.RoleName == "" {
 		return pulumi.String("").ToStringOutput()
@@ -98,11 +103,8 @@ func (b orgBuilder) assumableRole(account pulumi.StringOutput, created bool) pul
 			return "", errors.New("account without an id")
 		}
 		session := awsprobe.Session{Region: b.scope.Region, Role: policy.RoleARN(b.scope.Partition, id, b.cfg.RoleName)}
-		switch {
-		case b.ctx.DryRun() && b.cfg.PreviewRoleName == "":
+		if b.ctx.DryRun() {
 			return session.Role, nil
-		case b.ctx.DryRun():
-			return b.readableRole(session, policy.RoleARN(b.scope.Partition, id, b.cfg.PreviewRoleName))
 		}
 		patience := time.Duration(0)
 		if created {
@@ -115,25 +117,27 @@ func (b orgBuilder) assumableRole(account pulumi.StringOutput, created bool) pul
 	}).(pulumi.StringOutput)
 }
 
-// readableRole returns the role that a preview assumes: that of the session, or the read-only one if that is denied to
+// readableRole returns the role that a preview assumes: the one that deploys, or the read-only one if that is denied to
 // the credentials. The preview of whoever may deploy is thus the one that their update shows; with the read-only role,
 // it also shows an update of the account's provider, whose role is one of its inputs.
-func (b orgBuilder) readableRole(session awsprobe.Session, readOnly string) (string, error) {
-	silent := func(string) {}
-	err := session.AwaitRole(b.ctx.Context(), 0, silent)
-	if err == nil || !awsprobe.Denied(err) {
-		return session.Role, err
-	}
-	session.Role = readOnly
-	if err := session.AwaitRole(b.ctx.Context(), 0, silent); err != nil {
-		return "", fmt.Errorf("organization.previewRoleName: neither it nor organization.roleName can be assumed; pulumi up creates a role whose name begins with %s-, any other must exist in the account: %w", b.scope.Prefix, err)
-	}
-	return readOnly, nil
+func (b orgBuilder) readableRole(account scope.Account) pulumi.StringOutput {
+	return pulumi.All(account.ID, account.Role).ApplyT(func(args []any) (string, error) {
+		session, silent := awsprobe.Session{Region: b.scope.Region, Role: args[1].(string)}, func(string) {}
+		err := session.AwaitRole(b.ctx.Context(), 0, silent)
+		if err == nil || !awsprobe.Denied(err) {
+			return session.Role, err
+		}
+		session.Role = policy.RoleARN(b.scope.Partition, args[0].(string), b.cfg.PreviewRoleName)
+		if err := session.AwaitRole(b.ctx.Context(), 0, silent); err != nil {
+			return "", fmt.Errorf("organization.previewRoleName: neither it nor organization.roleName can be assumed; pulumi up creates a role whose name begins with %s-, any other must exist in the account: %w", b.scope.Prefix, err)
+		}
+		return session.Role, nil
+	}).(pulumi.StringOutput)
 }
 
 // previewRoles creates the read-only role in every account if its name is one of the stack's. It trusts the management
 // account, and the CI preview role in the account of that name.
-func (b orgBuilder) previewRoles(org *Organization, ciAccount string) error {
+func (b orgBuilder) previewRoles(org *Organization, args OrganizationArgs) error {
 	if !strings.HasPrefix(b.cfg.PreviewRoleName, b.scope.Prefix+"-") {
 		return nil
 	}
@@ -142,15 +146,19 @@ func (b orgBuilder) previewRoles(org *Organization, ciAccount string) error {
 	if org.Management != nil {
 		management = org.Management.ID
 	}
-	if ciAccount != "" {
-		ci = org.account(ciAccount).ID
-	}
-	permissions, err := policy.Describe().JSON()
-	if err != nil {
-		return err
+	if args.CIAccount != "" {
+		ci = org.account(args.CIAccount).ID
 	}
 	for _, account := range org.Accounts {
-		_, err := b.scope.NewRole(b.ctx, b.name+"-preview-"+account.Name, scope.RoleArgs{
+		document := policy.Describe(nil)
+		if account.Name == settings.TrainingAccount {
+			document = policy.Describe(args.Objects)
+		}
+		permissions, err := document.JSON()
+		if err != nil {
+			return err
+		}
+		_, err = b.scope.NewRole(b.ctx, b.name+"-preview-"+account.Name, scope.RoleArgs{
 			Name:        b.cfg.PreviewRoleName,
 			Description: "Previews assume this role, read-only",
 			Trust: pulumi.All(management, ci).ApplyT(func(ids []any) (string, error) {
@@ -169,6 +177,19 @@ func (b orgBuilder) previewRoles(org *Organization, ciAccount string) error {
 	return nil
 }
 
+// copiedObjects returns the ARNs of the objects of an existing bucket that the stack copies. Their ETags are looked up in
+// every preview, for which S3 asks for the permission to read them.
+func copiedObjects(s scope.Scope, cfg settings.Storage) []string {
+	var objects []string
+	for _, desired := range cfg.Copies {
+		if cfg.SourceBucket != "" {
+			objects = append(objects, fmt.Sprintf("arn:%s:s3:::%s/%s", s.Partition, cfg.SourceBucket, desired.Source))
+		}
+	}
+	slices.Sort(objects)
+	return objects
+}
+
 // accountProvider creates the provider that works in an account, or fails.
 func (b orgBuilder) accountProvider(account scope.Account) (*aws.Provider, error) {
 	args := &aws.ProviderArgs{
@@ -177,7 +198,7 @@ func (b orgBuilder) accountProvider(account scope.Account) (*aws.Provider, error
 		DefaultTags:       aws.ProviderDefaultTagsArgs{Tags: pulumi.ToStringMap(b.scope.Tags)},
 	}
 	if b.cfg.RoleName != "" {
-		args.AssumeRole = aws.ProviderAssumeRoleArgs{RoleArn: account.Role, SessionName: pulumi.String(b.scope.Project)}
+		args.AssumeRole = aws.ProviderAssumeRoleArgs{RoleArn: account.Acting, SessionName: pulumi.String(b.scope.Project)}
 	}
 	return aws.NewProvider(b.ctx, b.name+"-provider-"+account.Name, args, pulumi.Parent(b.component))
 }

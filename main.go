@@ -32,7 +32,9 @@ func platform(ctx *pulumi.Context) error {
 	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
 		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
 
-	org, err := newOrganization(ctx, "org", s, OrganizationArgs{Settings: cfg.Organization, CIAccount: cfg.CI.HomeAccount()})
+	org, err := newOrganization(ctx, "org", s, OrganizationArgs{
+		Settings: cfg.Organization, CIAccount: cfg.CI.HomeAccount(), Objects: copiedObjects(s, cfg.Storage),
+	})
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}

@@ -51,7 +51,8 @@ func (o *Organization) account(name string) scope.Account {
 // OrganizationArgs are the arguments of newOrganization.
 type OrganizationArgs struct {
 	Settings  settings.Organization
-	CIAccount string // name of the account of the CI roles; empty without any
+	CIAccount string   // name of the account of the CI roles; empty without any
+	Objects   []string // ARNs of the objects in the training account whose headers a preview reads
 }
 
 // newOrganization creates or looks up the organization, creates its OUs and accounts, and gives each account a
@@ -88,7 +89,7 @@ func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, args Organ
 		}
 		org.Accounts = append(org.Accounts, account)
 	}
-	if err := b.previewRoles(org, args.CIAccount); err != nil {
+	if err := b.previewRoles(org, args); err != nil {
 		return nil, err
 	}
 	org.Training = org.account(settings.TrainingAccount)

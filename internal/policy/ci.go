@@ -45,13 +45,14 @@ func (c CI) CIPrefix() string { return c.Prefix + "ci-" }
 // Preview returns the permissions of a preview: to describe resources, but to read no object, secret or parameter,
 // since a pull request's code runs with them before anyone has reviewed it.
 func (c CI) Preview() Document {
-	return append(Describe(), c.reach("s3:GetObject", "kms:Decrypt")...)
+	return append(Describe(nil), c.reach("s3:GetObject", "kms:Decrypt")...)
 }
 
 // Describe returns the permissions to describe the program's resources, which a preview and a refresh need, but to read
-// no object, secret or parameter.
-func Describe() Document {
-	return Document{{
+// no secret, no parameter, and no object except those with the given ARNs: S3 tells an object's headers to whoever may
+// read it.
+func Describe(objects []string) Document {
+	d := Document{{
 		Sid: "SeeResources", Effect: Allow, Resource: []string{"*"},
 		Action: []string{
 			"autoscaling:Describe*", "budgets:View*", "cloudwatch:Describe*", "datasync:Describe*", "datasync:List*",
@@ -64,6 +65,10 @@ func Describe() Document {
 			"sagemaker:Describe*", "sagemaker:List*", "servicequotas:Get*", "servicequotas:List*", "tag:Get*",
 		},
 	}}
+	if len(objects) > 0 {
+		d = append(d, Statement{Sid: "SeeSources", Effect: Allow, Action: []string{"s3:GetObject"}, Resource: objects})
+	}
+	return d
 }
 
 // PreviewTrust returns the trust policy of the read-only role that previews assume in an account of the organization: for

@@ -57,6 +57,7 @@ type Account struct {
 	Name     string              // as in the configuration, for example training
 	ID       pulumi.StringOutput // 12 digits
 	ARN      pulumi.StringOutput // of the account in its organization; without one, of its root principal
-	Role     pulumi.StringOutput // ARN of the role that the program assumes in the account; empty if none
+	Role     pulumi.StringOutput // ARN of the role that deploys in the account; empty if none
+	Acting   pulumi.StringOutput // ARN of the role that this run assumes: Role or, in a preview, the read-only one
 	Provider *aws.Provider       // in the platform's region; works in this account or fails
 }

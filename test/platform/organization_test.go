@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"llm-platform/test/engine"
 	"llm-platform/test/engine/enginetest"
 	"llm-platform/test/simcloud"
 )
@@ -111,10 +110,6 @@ func TestPreviewRole(t *testing.T) {
 	if err != nil || !strings.Contains(out, "storage-logs-lifecycle") {
 		t.Errorf("a preview with a refresh: %v\n%s", err, out)
 	}
-	if _, message := enginetest.Fail(t, w, "up"); !strings.Contains(message, "role/"+administrator+": cannot be assumed") {
-		t.Errorf("up without the administrator's role: %s", message)
-	}
-
 	set(t, w, "organization.previewRoleName", "")
 	if _, message := enginetest.Fail(t, w, "preview"); !strings.Contains(message, "cannot assume IAM role") {
 		t.Errorf("a preview without any role: %s", message)
@@ -146,13 +141,9 @@ func TestAdviceOnDestroy(t *testing.T) {
 	if _, message := enginetest.Fail(t, w, "destroy"); !strings.Contains(message, errDenied.Error()) || strings.Contains(message, advice) {
 		t.Errorf("destroy: %s", message)
 	}
-	if _, err := destroyWithProgram(w); err == nil || !strings.Contains(err.Error(), advice) {
+	if _, err := w.CLI(context.Background(), "destroy", "--run-program", "--yes", "--skip-preview"); err == nil || !strings.Contains(err.Error(), advice) {
 		t.Errorf("destroy --run-program: %v", err)
 	}
 }
 
 var errDenied = errors.New("AccessDenied: refused")
-
-func destroyWithProgram(w *engine.Stack) (string, error) {
-	return w.CLI(context.Background(), "destroy", "--run-program", "--yes", "--skip-preview")
-}

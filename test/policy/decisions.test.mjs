@@ -38,8 +38,8 @@ const decisions = [
   ['and nobody makes a role with its name', 'scientist', 'iam:CreateRole', { on: iamRole('AWSControlTowerExecution') }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = `arn:*:iam::*:role/${deployRole}`))],
   ['a role that a pattern exempts may, in any account', 'administrator', 'organizations:LeaveOrganization', {}, Allowed, edit(baseline, 'StayInOrganization', (s) => (s.Condition.ArnNotLike['aws:PrincipalArn'] = `arn:*:iam::*:role/${deployRole}`))],
   ['another permission set may not', 'reader', 'organizations:LeaveOrganization', {}, Denied, exempt(baseline, 'StayInOrganization', 'arn:*:iam::*:role/aws-reserved/*')],
-  ['and nobody makes a role that the pattern matches', 'scientist', 'iam:CreateRole', { on: iamRole('aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess_x') }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = `arn:*:iam::*:role/${deployRole}`))],
-  ['nor opens one to himself', 'scientist', 'iam:UpdateAssumeRolePolicy', { on: iamRole('aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_AdministratorAccess_0123456789abcdef') }, Denied, drop(baseline, 'ExemptRolesStay', 'iam:UpdateAssumeRolePolicy')],
+  ['and nobody makes a role that the pattern matches', 'scientist', 'iam:CreateRole', { on: iamRole('stacksets-exec-evil') }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = `arn:*:iam::*:role/${deployRole}`))],
+  ['nor opens one to himself', 'scientist', 'iam:UpdateAssumeRolePolicy', { on: iamRole('stacksets-exec-0123456789abcdef') }, Denied, drop(baseline, 'ExemptRolesStay', 'iam:UpdateAssumeRolePolicy')],
   ['a role whose name ends likewise is not the deploying role', 'deployerLookalike', 'organizations:LeaveOrganization', {}, Denied, exempt(baseline, 'StayInOrganization', `arn:*:iam::*:role/*${deployRole}`)],
   ['the deploying role is exempt in other partitions', 'deployerInGov', 'organizations:LeaveOrganization', {}, Allowed, edit(baseline, 'StayInOrganization', (s) => (s.Condition.ArnNotLike['aws:PrincipalArn'] = `arn:aws:iam::*:role/${deployRole}`))],
 

@@ -38,7 +38,7 @@ func write() error {
 		Stack: "prod", Region: region,
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
 		Guardrails: settings.Guardrails{ExemptRoles: []string{
-			"AWSControlTowerExecution", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*",
+			"AWSControlTowerExecution", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*", "stacksets-exec-*",
 		}},
 		CI: settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -59,5 +61,18 @@ func TestGitHubPages(t *testing.T) {
 		if got := githubPages(api); got != want {
 			t.Errorf("%q: %s, want %s", api, got, want)
 		}
+	}
+}
+
+// An error of the look-up of the repository says what to do.
+func TestLookUpOfRepositoryGetsAdvice(t *testing.T) {
+	_, err := run(t, "dev", map[string]any{"git.provider": "github", "git.adopt": true}, func(token string) (resource.PropertyMap, error) {
+		if token == "github:index/getRepository:getRepository" {
+			return nil, errors.New("GET https://api.github.com/repos/llm/training-scripts: 403 API rate limit exceeded")
+		}
+		return organization("SERVICE_CONTROL_POLICY", "111111111111")(token)
+	})
+	if err == nil || !strings.Contains(err.Error(), "git.repository: cannot look up llm/training-scripts") || !strings.Contains(err.Error(), "Rate limited; retry") {
+		t.Errorf("error is %v", err)
 	}
 }

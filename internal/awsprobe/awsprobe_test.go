@@ -47,6 +47,7 @@ func TestAwaitRole(t *testing.T) {
 		"never open":                   {[]string{"AccessDenied"}, 20 * time.Millisecond, 0, 0, "role arn:aws:iam::123456789012:role/x: cannot be assumed"},
 		"closed, no patience":          {[]string{"AccessDenied"}, 0, 1, 0, "check that it exists"},
 		"bad credentials":              {[]string{"InvalidClientTokenId"}, time.Minute, 1, 0, "InvalidClientTokenId"},
+		"region not enabled":           {[]string{"RegionDisabledException"}, time.Minute, 1, 0, "enable the region"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := fakeSTS(t, c.codes...)

@@ -29,7 +29,7 @@ var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-mo
 // put on top of the shipped files is what those ask the user to fill in: where the scripts go, and the image.
 func variants(t *testing.T) []variant {
 	own, name, _ := strings.Cut(repository(), "/")
-	git := map[string]any{"git.repository": own + "/" + name, "training.image": image}
+	git := map[string]any{"git.repository": own + "/" + name, "training.image": image, "organization.managementAccountId": caller(t)}
 	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
 	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: 2, taint: "nvidia.com/gpu=true"}
 	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: 2, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
@@ -44,8 +44,8 @@ func variants(t *testing.T) []variant {
 				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-dev-")),
 					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
-				r.equal("unit of training", r.unitOf("training"), "workloads")
-				r.equal("unit of deployment", r.unitOf("deployment"), "infrastructure")
+				r.equal("unit of training", r.unitOf("training"), "llm-dev-workloads")
+				r.equal("unit of deployment", r.unitOf("deployment"), "llm-dev-infrastructure")
 				r.network(5)
 				r.cluster([]string{"203.0.113.0/24"}, addons)
 				r.pools(map[string]pool{"system": system, "gpu": g5})
@@ -74,7 +74,7 @@ func variants(t *testing.T) []variant {
 			after: func(r *reader) {
 				g5 := g5
 				g5.largest = 4
-				r.equal("unit of research", r.unitOf("research"), "workloads")
+				r.equal("unit of research", r.unitOf("research"), "llm-dev-workloads")
 				r.pools(map[string]pool{"system": system, "gpu": g5})
 				r.equal("the second copy is the sample", r.object(r.output("destinationDataUrl")+"again/corpus.txt") == sample(r.t), true)
 				r.job(1, otherImage)
@@ -85,7 +85,7 @@ func variants(t *testing.T) []variant {
 			},
 			gone: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
-				r.equal("unit of training, which stays", r.unitOf("training"), "workloads")
+				r.equal("unit of training, which stays", r.unitOf("training"), "llm-dev-workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-dev-")), 0)
 				r.equal("namespace training is gone", r.kubectl("namespace", "training") == nil, true)
 				if _, there := r.github("git/ref/heads/training/dev-2"); there {
@@ -99,7 +99,7 @@ func variants(t *testing.T) []variant {
 				r.equal("buckets", r.buckets("llm-platform-prod-"), 5)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-prod-")),
 					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
-				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.equal("unit of training", r.unitOf("training"), "llm-prod-workloads")
 				r.network(7)
 				r.cluster(nil, addons)
 				r.pools(map[string]pool{"system": three, "gpu": p5})
@@ -125,7 +125,7 @@ func variants(t *testing.T) []variant {
 					}
 				}
 				r.equal("buckets kept", r.buckets("llm-platform-prod-"), 5)
-				r.equal("unit of training, which stays", r.unitOf("training"), "workloads")
+				r.equal("unit of training, which stays", r.unitOf("training"), "llm-prod-workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-prod-")), 0)
 				if _, there := r.github("git/ref/heads/training/prod"); !there {
 					r.t.Error("the branch is gone, though git.keepBranch is true")
@@ -140,11 +140,11 @@ func variants(t *testing.T) []variant {
 			secrets: kubeconfigSecret(t),
 			prepare: func(t *testing.T) map[string]any {
 				makeBranch(t, "ours")
-				return map[string]any{"organization.accounts": accountsByID(t)}
+				return map[string]any{"organization.accounts": accountsByID(t), "organization.organizationalUnits": unitsByID(t)}
 			},
 			read: func(r *reader) {
 				r.equal("no VPC", r.output("vpcId"), "")
-				r.equal("unit of training", r.unitOf("training"), "workloads")
+				r.equal("unit of training", r.unitOf("training"), "llm-dev-workloads")
 				r.job(1, image)
 				r.running()
 				r.branch("ours")
@@ -207,7 +207,7 @@ func variants(t *testing.T) []variant {
 			name: "gitlab", stack: "dev", set: with(ownCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.image": image,
-				"git.provider": "gitlab", "git.repository": "company/research/training-scripts",
+				"git.provider": "gitlab", "git.repository": "company/research/training-scripts", "ci.repository": "company/research/platform",
 			}),
 			secrets: kubeconfigSecret(t),
 			extra:   simulatedGitLab(t),
@@ -312,6 +312,22 @@ func simulatedGitLab(t *testing.T) map[string]string {
 	}
 	t.Fatal("the simulated cloud has no GitLab")
 	return nil
+}
+
+// unitsByID are the OUs that the first variant's destroy left.
+func unitsByID(t *testing.T) []any {
+	client := organizations.NewFromConfig(must(managementConfig(t.Context())))
+	root := must(client.ListRoots(t.Context(), &organizations.ListRootsInput{})).Roots[0].Id
+	var all []any
+	for _, unit := range must(client.ListOrganizationalUnitsForParent(t.Context(), &organizations.ListOrganizationalUnitsForParentInput{ParentId: root})).OrganizationalUnits {
+		if strings.HasPrefix(*unit.Name, "llm-dev-") {
+			all = append(all, *unit.Id)
+		}
+	}
+	if len(all) != 2 {
+		t.Fatalf("of the first variant's OUs there are %v", all)
+	}
+	return all
 }
 
 // accountsByID are the accounts that the first variant's destroy left, as a user brings them back.

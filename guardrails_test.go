@@ -108,6 +108,19 @@ func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
 	}
 }
 
+// The CI roles and the issuer that they trust are guarded like the exempt roles that trust them.
+func TestGuardrailsGuardCIRoles(t *testing.T) {
+	for repository, want := range map[string][]string{
+		"o/r": {"arn:*:iam::*:oidc-provider/token.actions.githubusercontent.com", "arn:*:iam::*:role/OrganizationAccountAccessRole", "arn:*:iam::*:role/llm-platform-dev-ci-*"},
+		"":    {"arn:*:iam::*:role/OrganizationAccountAccessRole"},
+	} {
+		g := runWith(t, map[string]any{"ci.repository": repository})
+		if got := statements(t, g.one(t, "guardrails-baseline"), "content")["ExemptRolesStay"].Resource; !slices.Equal(got, want) {
+			t.Errorf("%q: guards %v", repository, got)
+		}
+	}
+}
+
 // Switched off, or without an organization, there are none.
 func TestGuardrailsCanBeLeftOut(t *testing.T) {
 	none := map[string]any{

@@ -31,6 +31,9 @@ func platform(ctx *pulumi.Context) error {
 	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags, cfg.Organization.PermissionsBoundary)
 	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
 		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
+	if cfg.CI.Repository != "" {
+		controls = controls.WithCI(policy.CI{Prefix: s.Prefix + "-"}.CIPrefix(), cfg.CI.Issuer)
+	}
 
 	org, err := newOrganization(ctx, "org", s, OrganizationArgs{
 		Settings: cfg.Organization, CIAccount: cfg.CI.HomeAccount(), Objects: copiedObjects(s, cfg.Storage),

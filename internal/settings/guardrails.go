@@ -95,6 +95,9 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 	}
 	guardrails := policy.NewGuardrails(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
 		s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
+	if s.CI.Repository != "" {
+		guardrails = guardrails.WithCI(policy.CI{Prefix: projectName + "-" + s.Stack + "-"}.CIPrefix(), s.CI.Issuer)
+	}
 	if _, err := guardrails.Policies(); err != nil {
 		errs = append(errs, field.Forbidden(p, fmt.Sprint(err)))
 	}

@@ -40,6 +40,9 @@ const decisions = [
   ['another permission set may not', 'reader', 'organizations:LeaveOrganization', {}, Denied, exempt(baseline, 'StayInOrganization', 'arn:*:iam::*:role/aws-reserved/*')],
   ['and nobody makes a role that the pattern matches', 'scientist', 'iam:CreateRole', { on: iamRole('stacksets-exec-evil') }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = `arn:*:iam::*:role/${deployRole}`))],
   ['nor opens one to himself', 'scientist', 'iam:UpdateAssumeRolePolicy', { on: iamRole('stacksets-exec-0123456789abcdef') }, Denied, drop(baseline, 'ExemptRolesStay', 'iam:UpdateAssumeRolePolicy')],
+  ['a scientist cannot open the CI deploy role, which exempt roles trust', 'scientist', 'iam:UpdateAssumeRolePolicy', { on: iamRole('llm-platform-prod-ci-deploy-0123456') }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = s.Resource.filter((r) => !r.includes('-ci-'))))],
+  ['nor add an audience to its issuer', 'scientist', 'iam:AddClientIDToOpenIDConnectProvider', { on: `arn:aws:iam::${training}:oidc-provider/token.actions.githubusercontent.com` }, Denied, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = s.Resource.filter((r) => !r.includes('oidc'))))],
+  ['but may change that of a cluster', 'scientist', 'iam:DeleteOpenIDConnectProvider', { on: `arn:aws:iam::${training}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A` }, Allowed, edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = '*'))],
   ['a role whose name ends likewise is not the deploying role', 'deployerLookalike', 'organizations:LeaveOrganization', {}, Denied, exempt(baseline, 'StayInOrganization', `arn:*:iam::*:role/*${deployRole}`)],
   ['the deploying role is exempt in other partitions', 'deployerInGov', 'organizations:LeaveOrganization', {}, Allowed, edit(baseline, 'StayInOrganization', (s) => (s.Condition.ArnNotLike['aws:PrincipalArn'] = `arn:aws:iam::*:role/${deployRole}`))],
 
@@ -173,7 +176,7 @@ const decisions = [
   ['a deployment tags its sessions', 'ciAssume', 'sts:TagSession', { on: iamRole(deployRole) }, Allowed, drop('ciAssume', 'AssumeRoles', 'sts:TagSession')],
   ['it passes them to EC2', 'ciDeploy', 'iam:PassRole', { on: iamRole('llm-platform-prod-node'), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, Allowed, without('ciDeploy', 'PassOwnRoles')],
   ['and not to a service that the program does not use', 'ciDeploy', 'iam:PassRole', { on: iamRole('llm-platform-prod-node'), context: { 'iam:PassedToService': 'lambda.amazonaws.com' } }, NotGranted, unconditional('ciDeploy', 'PassOwnRoles')],
-  ['it cannot widen its own role', 'ciDeploy', 'iam:PutRolePolicy', { on: iamRole('llm-platform-prod-ci-deploy') }, Denied, without('ciDeploy', 'KeepOffCIRoles')],
+  ['it cannot widen its own role', 'ciDeploy', 'iam:PutRolePolicy', { on: iamRole('llm-platform-prod-ci-deploy') }, Denied, both(without('ciDeploy', 'KeepOffCIRoles'), edit(baseline, 'ExemptRolesStay', (s) => (s.Resource = s.Resource.filter((r) => !r.includes('-ci-')))))],
   // Previews without the administrator's role, and GitLab.
   ['the management account previews with the read-only role', 'manager', 'sts:AssumeRole', previewed, Allowed, without('previewTrust', 'ManagementAccount')],
   ['so does the stack\'s CI preview role', 'ciPreviewNamed', 'sts:AssumeRole', previewed, Allowed, without('previewTrust', 'PullRequests')],
@@ -188,6 +191,14 @@ const decisions = [
   ['another project does not', 'gitlab', 'sts:AssumeRoleWithWebIdentity', gitlabToken('gitLabPreview', 'project_path:octo/research/llm2:ref_type:branch:ref:x'), NotGranted, edit0('gitLabPreview', (s) => { delete s.Condition.StringLike })],
   ['it is bound by the guardrails', 'ciDeploy', 's3:PutBucketPublicAccessBlock', { on: data }, Denied, without(baseline, 'BucketsStayPrivate')],
 ]
+
+// both makes two mistakes: an organization's guardrails deny it too, and without one the role's own policy must.
+function both(one, other) {
+  return (docs) => {
+    one(docs)
+    other(docs)
+  }
+}
 
 function edit0(name, change) {
   return (docs) => change(docs[name].Statement[0])

@@ -43,7 +43,8 @@ func write() error {
 		CI: settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
 	guardrails := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, []string{region},
-		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"}).For(training)
+		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"}).
+		WithCI("llm-platform-prod-ci-", "token.actions.githubusercontent.com").For(training)
 	control, err := guardrails.Policies()
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func remedies() []remedy {
 		// GitHub and GitLab.
 		{[]string{"repository rule violations", "gh013", "gh006", "protected branch"},
 			"A rule of the repository forbids it: exempt the token's user from the ruleset or protection, or choose another git.branch."},
-		{[]string{" 409 …does not match", "409 conflict"},
+		{[]string{" 409 …does not match"},
 			"The file was changed on the branch since the last update: run `pulumi refresh`, then `pulumi up`, which writes the scripts again."},
 		{[]string{"reference already exists", "alreadyexists", "already exists", "alreadyinuse", "alreadyowned", "resourceinuse", "entityalready", "conflictexception"},
 			"A resource of that name exists, perhaps left by an interrupted update: docs/troubleshooting.md says how to import it. Otherwise delete or rename it."},

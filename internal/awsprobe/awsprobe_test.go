@@ -2,6 +2,7 @@ package awsprobe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -65,6 +66,14 @@ func TestAwaitRole(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is no answer of S3 gets advice.
+func TestErrorsOfLookUpsGetAdvice(t *testing.T) {
+	cause := errors.New("operation error S3: HeadObject, get identity: get credentials: no EC2 IMDS role found")
+	if got := explain(cause); !errors.Is(got, cause) || !strings.Contains(got.Error(), "log in again") {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -122,6 +122,10 @@ var (
 func (c rawCI) validate(p *field.Path, resolved CI, organization Organization, in input) field.ErrorList {
 	repositoryKey, deploy, preview := p.Child("repository"), p.Child("deployAssumeRoles"), p.Child("previewAssumeRoles")
 	if c.Repository == "" {
+		if organization.Mode == None && strings.HasPrefix(organization.PreviewRoleName, projectName+"-"+in.stack+"-") {
+			return field.ErrorList{field.Required(repositoryKey,
+				"with organization.mode none, the stack's organization.previewRoleName trusts the CI preview role only. Set it, or name an existing role")}
+		}
 		if c.StateBucketARN != "" || c.StateKMSKeyARN != "" || len(c.DeployAssumeRoles)+len(c.PreviewAssumeRoles) > 0 {
 			return field.ErrorList{field.Required(repositoryKey,
 				"other ci keys have no effect without it: set it, or remove them")}

@@ -123,6 +123,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"https://github.com/owner/name\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "https://github.com/owner/name" }},
 		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"owner/*\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "owner/*" }},
 		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"owner@12/name\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "owner@12/name" }},
+		{"ci.repository: is required; with organization.mode none, the stack's organization.previewRoleName trusts the CI preview role only. Set it, or name an existing role", func(s *raw) {
+			s.CI.Repository, s.Organization.Mode, s.Organization.PreviewRoleName, s.Budget.KillSwitch = "", None, "llm-platform-{stack}-preview", None
+		}},
 		{"ci.repository: is required; other ci keys have no effect without it: set it, or remove them", func(s *raw) { s.CI.Repository, s.CI.StateBucketARN = "", "arn:aws:s3:::state" }},
 		{`ci.environment: must be the name of a GitHub environment, not a pattern: letters, digits, dots, _ and -, got "prod:*"`, func(s *raw) { s.CI.Environment = "prod:*" }},
 		{`ci.account: must be an account of organization.accounts, got "deployment"`, func(s *raw) { s.CI.Account = "deployment" }},

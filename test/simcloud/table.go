@@ -11,7 +11,9 @@ import (
 
 const (
 	accountType      = "aws:organizations/account:Account"
+	attachmentType   = "aws:organizations/policyAttachment:PolicyAttachment"
 	bucketType       = "aws:s3/bucketV2:BucketV2"
+	controlType      = "aws:organizations/policy:Policy"
 	copyType         = "aws:s3/objectCopy:ObjectCopy"
 	groupType        = "aws:eks/nodeGroup:NodeGroup"
 	jobType          = "kubernetes:batch/v1:Job"
@@ -115,12 +117,12 @@ func kinds() map[string]kind {
 			}},
 		unitType: {name: "name", longest: 128, taken: "DuplicateOrganizationalUnitException", unique: "parentId name",
 			tags: true, global: true, replace: "parentId", id: func(v view) string { return "ou-" + v.hex("root", 4) + "-" + v.hex("id", 8) }},
-		"aws:organizations/policy:Policy": {name: "name", longest: 128, taken: "DuplicatePolicyException", unique: "name", tags: true, global: true,
+		controlType: {name: "name", longest: 128, taken: "DuplicatePolicyException", unique: "name", tags: true, global: true,
 			replace: "type", id: random("p-"),
 			outputs: func(v view) values {
 				return values{"arn": v.arn("organizations", "policy/"+v.cloud.organizationID()+"/service_control_policy/"+v.id)}
 			}},
-		"aws:organizations/policyAttachment:PolicyAttachment": {taken: "DuplicatePolicyAttachmentException", global: true,
+		attachmentType: {taken: "DuplicatePolicyAttachmentException", global: true,
 			replace: "policyId targetId", id: joined(":", "targetId", "policyId")},
 		"aws:resourcegroups/group:Group": {name: "name", longest: 300, taken: "BadRequestException", tags: true, replace: "name"},
 

@@ -150,6 +150,7 @@ func (b budgetBuilder) killSwitch(controls policy.Guardrails, after []pulumi.Res
 	}
 	role, err := b.scope.NewRole(b.ctx, b.name+"-role", scope.RoleArgs{
 		Description: "AWS Budgets uses this role to stop new accelerated instances",
+		Account:     management,
 		Trust:       scope.Document(management, func(id string) policy.Document { return policy.BudgetsTrust(b.scope.Partition, id) }),
 		Permissions: pulumi.All(management, stop.Arn, ids.ToStringArrayOutput()).ApplyT(func(args []any) (string, error) {
 			return policy.KillSwitchRole(b.scope.Partition, args[0].(string), args[1].(string), args[2].([]string)).JSON()

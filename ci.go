@@ -12,20 +12,25 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// CI is the roles that GitHub Actions assumes by OIDC, without any access key.
+// CI is the roles that GitHub Actions or GitLab pipelines assume by OIDC, without any access key.
 type CI struct {
 	pulumi.ResourceState
 
-	DeployRoleARN  pulumi.StringOutput // for workflows in the GitHub environment; empty without CI
-	PreviewRoleARN pulumi.StringOutput // for pull requests; empty without CI
+	DeployRoleARN  pulumi.StringOutput // for workflows in the GitHub environment or on the GitLab branch; empty without CI
+	PreviewRoleARN pulumi.StringOutput // for pull requests and branches; empty without CI
 }
 
 // CIArgs are the arguments of newCI.
 type CIArgs struct {
-	Settings     settings.CI
-	RoleName     string // of the role that the deploy role may assume in every account; empty: it deploys with permissions of its own
-	Organization *Organization
+	Settings        settings.CI
+	RoleName        string // of the role that the deploy role may assume in every account; empty: it deploys with permissions of its own
+	PreviewRoleName string // of the role that the preview role may assume in every account; empty: none
+	Organization    *Organization
 }
+
+// deployHours is the longest session of the deploy role, in hours. An update that creates accounts, a cluster and pools
+// that wait for capacity takes longer than the hour that is the default, and credentials of OIDC are not renewed.
+const deployHours = 4
 
 // newCI creates the roles for workflows of ci.repository, if it is set.
 func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, error) {
@@ -41,11 +46,11 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 	}
 	var ready []pulumi.Resource
 	if cfg.CreateProvider {
-		// AWS knows the certificates of GitHub by itself and needs no thumbprint.
+		// AWS verifies public certificates by itself and needs no thumbprint.
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
-		provider, err := iam.NewOpenIdConnectProvider(ctx, name+"-github", &iam.OpenIdConnectProviderArgs{
-			Url:           pulumi.String("https://" + policy.GitHubHost),
-			ClientIdLists: pulumi.ToStringArray([]string{"sts.amazonaws.com"}),
+		provider, err := iam.NewOpenIdConnectProvider(ctx, name+"-"+cfg.Server, &iam.OpenIdConnectProviderArgs{
+			Url:           pulumi.String("https://" + cfg.Issuer),
+			ClientIdLists: pulumi.ToStringArray([]string{cfg.Audience}),
 		}, pulumi.Parent(ci))
 		if err != nil {
 			return nil, fmt.Errorf("OIDC provider: %w", err)
@@ -58,15 +63,18 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 		State:     cfg.StateBucketARN,
 		StateKey:  cfg.StateKMSKeyARN,
 	}
-	role := func(purpose, description, subject string, permissions pulumi.StringOutput) (pulumi.StringOutput, error) {
+	tokens := policy.OIDC{Issuer: cfg.Issuer, Audience: cfg.Audience}
+	role := func(purpose, description, subject string, hours int, permissions pulumi.StringOutput) (pulumi.StringOutput, error) {
 		created, err := s.NewRole(ctx, name+"-"+purpose, scope.RoleArgs{
 			Description: description,
+			Account:     account.ID,
 			Trust: scope.Document(account.ID, func(id string) policy.Document {
-				return policy.GitHubTrust(s.Partition, id, subject)
+				return tokens.Trust(s.Partition, id, subject)
 			}),
-			Permissions: permissions,
-			Parent:      ci,
-			DependsOn:   ready,
+			Permissions:  permissions,
+			SessionHours: hours,
+			Parent:       ci,
+			DependsOn:    ready,
 		})
 		if err != nil {
 			return empty, fmt.Errorf("%s %w", purpose, err)
@@ -74,17 +82,18 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 		return created.Arn, nil
 	}
 	var err error
-	ci.DeployRoleARN, err = role("deploy", "Deploys from GitHub Actions", cfg.DeploySubject(),
-		deployPermissions(access, cfg.DeployAssumeRoles, args.RoleName, account, org))
+	ci.DeployRoleARN, err = role("deploy", "Deploys from CI workflows", cfg.DeploySubject(), deployHours,
+		deployPermissions(access, s.Boundary, cfg.DeployAssumeRoles, args.RoleName, account, org))
 	if err != nil {
 		return nil, err
 	}
-	ci.PreviewRoleARN, err = role("preview", "Previews pull requests from GitHub Actions, read-only", cfg.PreviewSubject(),
-		scope.Document(account.ID, func(id string) policy.Document {
+	ci.PreviewRoleARN, err = role("preview", "Previews changes from CI workflows, read-only", cfg.PreviewSubject(), 0,
+		pulumi.All(account.ID, accountIDs(org)).ApplyT(func(ids []any) (string, error) {
 			access := access
-			access.Account, access.Roles = id, cfg.PreviewAssumeRoles
-			return access.Preview()
-		}))
+			access.Account = ids[0].(string)
+			access.Roles = rolesIn(access.Partition, args.PreviewRoleName, ids[1].([]string), cfg.PreviewAssumeRoles)
+			return access.Preview().JSON()
+		}).(pulumi.StringOutput))
 	if err != nil {
 		return nil, err
 	}
@@ -93,20 +102,37 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 
 // deployPermissions returns what the deploy role may do: assume the further roles, and roleName in every account
 // or, if that is empty, deploy into its own account.
-func deployPermissions(access policy.CI, further []string, roleName string, account scope.Account, org *Organization) pulumi.StringOutput {
+func deployPermissions(access policy.CI, boundary string, further []string, roleName string, account scope.Account, org *Organization) pulumi.StringOutput {
+	return pulumi.All(account.ID, accountIDs(org)).ApplyT(func(args []any) (string, error) {
+		access := access
+		access.Account = args[0].(string)
+		access.Roles = rolesIn(access.Partition, roleName, args[1].([]string), further)
+		if roleName != "" {
+			return access.Assume().JSON()
+		}
+		if boundary != "" {
+			access.Boundary = policy.PolicyARN(access.Partition, access.Account, boundary)
+		}
+		return access.Deploy().JSON()
+	}).(pulumi.StringOutput)
+}
+
+// rolesIn returns the ARNs of the role of a name in each account, if it is not empty, and the further ones.
+func rolesIn(partition, roleName string, accounts, further []string) []string {
+	roles := slices.Clone(further)
+	if roleName == "" {
+		return roles
+	}
+	for _, id := range accounts {
+		roles = append(roles, policy.RoleARN(partition, id, roleName))
+	}
+	return roles
+}
+
+func accountIDs(org *Organization) pulumi.StringArrayOutput {
 	ids := pulumi.StringArray{}
 	for _, member := range org.Accounts {
 		ids = append(ids, member.ID)
 	}
-	return pulumi.All(account.ID, ids.ToStringArrayOutput()).ApplyT(func(args []any) (string, error) {
-		access := access
-		access.Account, access.Roles = args[0].(string), slices.Clone(further)
-		if roleName == "" {
-			return access.Deploy().JSON()
-		}
-		for _, id := range args[1].([]string) {
-			access.Roles = append(access.Roles, policy.RoleARN(access.Partition, id, roleName))
-		}
-		return access.Assume().JSON()
-	}).(pulumi.StringOutput)
+	return ids.ToStringArrayOutput()
 }

@@ -26,11 +26,10 @@ func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 	values := make(map[string]string, len(all))
 	var secret []string
 	for key, value := range all {
-		if name, ok := strings.CutPrefix(key, ctx.Project()+":"); ok {
-			values[name] = value
-			if ctx.IsConfigSecret(key) {
-				secret = append(secret, name)
-			}
+		name := strings.TrimPrefix(key, ctx.Project()+":")
+		values[name] = value // with the namespace if that is another one
+		if ctx.IsConfigSecret(key) {
+			secret = append(secret, name)
 		}
 	}
 	return settings.Load(ctx.Stack(), values, secret, os.Getenv)

@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-gitlab/sdk/v8/go/gitlab"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"llm-platform/internal/advice"
 	"llm-platform/internal/job"
 	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
@@ -117,10 +118,13 @@ func (b gitBuilder) toGitHub(files job.Scripts) (delivered, error) {
 		url:  pulumi.Sprintf("%s/%s/%s/tree/%s", githubPages(b.cfg.BaseURL), b.cfg.Owner, b.cfg.Repository, branch.Branch),
 	}
 	if b.cfg.Adopt {
-		repository := github.LookupRepositoryOutput(b.ctx, github.LookupRepositoryOutputArgs{Name: pulumi.String(b.cfg.Repository)},
-			pulumi.Provider(provider), pulumi.Parent(b.component))
-		d.name = pulumi.All(branch.Branch, repository.DefaultBranch()).ApplyT(func(names []any) (string, error) {
-			return names[0].(string), b.requireNotDefault(names[0] == names[1])
+		d.name = branch.Branch.ApplyT(func(name string) (string, error) {
+			repository, err := github.LookupRepository(b.ctx, &github.LookupRepositoryArgs{Name: &b.cfg.Repository},
+				pulumi.Provider(provider), pulumi.Parent(b.component))
+			if err != nil {
+				return "", fmt.Errorf("git.repository: cannot look up %s/%s: %w", b.cfg.Owner, b.cfg.Repository, advice.With(err))
+			}
+			return name, b.requireNotDefault(name == repository.DefaultBranch)
 		}).(pulumi.StringOutput)
 	}
 	var previous pulumi.Resource = branch
@@ -147,7 +151,7 @@ func (b gitBuilder) requireAbsent(provider pulumi.ProviderResource) pulumi.Resou
 	return func(*pulumi.ResourceHookArgs) error {
 		found, err := github.LookupBranch(b.ctx, &github.LookupBranchArgs{Repository: b.cfg.Repository, Branch: b.cfg.Branch}, pulumi.Provider(provider))
 		if err != nil && !strings.Contains(err.Error(), "404") { // provider versions differ: some answer 404 for a missing branch, some an empty result
-			return fmt.Errorf("git.branch: cannot check whether branch %s exists in %s/%s: %w", b.cfg.Branch, b.cfg.Owner, b.cfg.Repository, err)
+			return fmt.Errorf("git.branch: cannot check whether branch %s exists in %s/%s: %w", b.cfg.Branch, b.cfg.Owner, b.cfg.Repository, advice.With(err))
 		}
 		if err == nil && found.Sha != "" {
 			return fmt.Errorf("git.branch: branch %s exists in %s/%s and was not created by this stack: choose another name, or set git.adopt to true to use it",
@@ -214,10 +218,13 @@ func (b gitBuilder) requireNotDefault(isDefault bool) error {
 }
 
 // githubPages returns the URL of the web pages that belong to an API's base URL. Those of GitHub Enterprise Server
-// are at its root.
+// are at its root, and those of a subdomain of GHE.com at the host without api.
 func githubPages(api string) string {
-	if api == "" {
+	switch {
+	case api == "" || api == "https://api.github.com/":
 		return "https://github.com"
+	case strings.HasSuffix(api, ".ghe.com/"):
+		return strings.TrimSuffix(strings.Replace(api, "https://api.", "https://", 1), "/")
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(api, "/"), "/api/v3")
 }

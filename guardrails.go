@@ -21,9 +21,9 @@ type GuardrailArgs struct {
 	Organization *Organization
 }
 
-// newGuardrails creates the service control policies and attaches them to every OU that the stack created and to
-// every account outside of these, never to the root: the rest of the organization is not ours. It returns what
-// the next change of the organization must wait for.
+// newGuardrails creates the service control policies and attaches them to every OU of the stack and to every account
+// outside of these, never to the root: the rest of the organization is not ours. It returns what the next change of
+// the organization must wait for.
 func newGuardrails(ctx *pulumi.Context, name string, s scope.Scope, args GuardrailArgs) ([]pulumi.Resource, error) {
 	org := args.Organization
 	switch {
@@ -87,17 +87,19 @@ type guardrailTarget struct {
 // guardrailTargets returns the OUs and accounts to attach guardrails to, sorted by name.
 func guardrailTargets(cfg settings.Organization, org *Organization) []guardrailTarget {
 	var targets []guardrailTarget
-	for _, ou := range cfg.OrganizationalUnits {
-		targets = append(targets, guardrailTarget{"unit-" + ou, org.Management.OUs[ou]})
+	// The id of an OU or an account may be known from the configuration; the organization's is known only after it has
+	// been found to accept guardrails.
+	found := func(id pulumi.StringOutput) pulumi.StringOutput {
+		return pulumi.All(id, org.ID).ApplyT(func(ids []any) string { return ids[0].(string) }).(pulumi.StringOutput)
+	}
+	for ou, id := range org.Management.OUs {
+		targets = append(targets, guardrailTarget{"unit-" + ou, found(id)})
 	}
 	for _, account := range org.Accounts {
-		if slices.Contains(cfg.OrganizationalUnits, cfg.Accounts[account.Name].OrganizationalUnit) {
+		if _, covered := org.Management.OUs[cfg.Accounts[account.Name].OrganizationalUnit]; covered {
 			continue
 		}
-		// An account's id may be known from the configuration; the organization's is known only after it has been
-		// found to accept guardrails.
-		id := pulumi.All(account.ID, org.ID).ApplyT(func(ids []any) string { return ids[0].(string) }).(pulumi.StringOutput)
-		targets = append(targets, guardrailTarget{"account-" + account.Name, id})
+		targets = append(targets, guardrailTarget{"account-" + account.Name, found(account.ID)})
 	}
 	slices.SortFunc(targets, func(a, b guardrailTarget) int { return strings.Compare(a.name, b.name) })
 	return targets

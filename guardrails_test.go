@@ -108,6 +108,19 @@ func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
 	}
 }
 
+// The CI roles and the issuer that they trust are guarded like the exempt roles that trust them.
+func TestGuardrailsGuardCIRoles(t *testing.T) {
+	for repository, want := range map[string][]string{
+		"o/r": {"arn:*:iam::*:oidc-provider/token.actions.githubusercontent.com", "arn:*:iam::*:role/OrganizationAccountAccessRole", "arn:*:iam::*:role/llm-platform-dev-ci-*"},
+		"":    {"arn:*:iam::*:role/OrganizationAccountAccessRole"},
+	} {
+		g := runWith(t, map[string]any{"ci.repository": repository})
+		if got := statements(t, g.one(t, "guardrails-baseline"), "content")["ExemptRolesStay"].Resource; !slices.Equal(got, want) {
+			t.Errorf("%q: guards %v", repository, got)
+		}
+	}
+}
+
 // There are no guardrails if they are disabled, and none without an organization.
 func TestNoGuardrails(t *testing.T) {
 	none := map[string]any{
@@ -220,6 +233,12 @@ func TestCI(t *testing.T) {
 	if len(permissions) != 1 || len(permissions["AssumeRoles"].Resource) != 3 {
 		t.Errorf("the deploy role is allowed %v", permissions)
 	}
+	if got := permissions["AssumeRoles"].Action; !slices.Equal(got, []string{"sts:AssumeRole", "sts:TagSession"}) {
+		t.Errorf("deploy may %v", got) // GitHub's action tags its sessions
+	}
+	if hours := g.one(t, "ci-deploy").inputs["maxSessionDuration"]; !hours.IsNumber() || hours.NumberValue() != 4*3600 {
+		t.Errorf("deploy may for %v seconds", hours)
+	}
 	for _, role := range permissions["AssumeRoles"].Resource {
 		if !strings.HasSuffix(role, ":role/OrganizationAccountAccessRole") {
 			t.Errorf("the deploy role may assume %s", role)
@@ -240,5 +259,43 @@ func TestCI(t *testing.T) {
 	keepOff := statements(t, g.one(t, "ci-deploy-policy"), "policy")["KeepOffCIRoles"]
 	if want := "arn:aws:iam::222222222222:role/llm-platform-dev-ci-*"; !slices.Contains(keepOff.Resource, want) {
 		t.Errorf("KeepOffCIRoles protects %v, want %s", keepOff.Resource, want)
+	}
+}
+
+// The roles trust the server that git.provider and git.baseUrl name, and no other.
+func TestCITrustsTheGitServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		set                        map[string]any
+		provider, issuer, audience string
+		deploy, preview            string // conditions of the subject
+	}{
+		"GitHub Enterprise Server": {map[string]any{"git.baseUrl": "https://git.example.com/api/v3/", "ci.repository": "o/r"},
+			"ci-github", "git.example.com/_services/token", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:pull_request"},
+		"GHE.com": {map[string]any{"git.baseUrl": "https://api.acme.ghe.com/", "ci.repository": "o/r"},
+			"ci-github", "token.actions.acme.ghe.com", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:pull_request"},
+		"GitLab": {map[string]any{"git.provider": "gitlab", "git.repository": "g/scripts", "ci.repository": "g/s/p", "ci.environment": "live"},
+			"ci-gitlab", "gitlab.com", "https://gitlab.com", "project_path:g/s/p:ref_type:branch:ref:live", "project_path:g/s/p:ref_type:branch:ref:*"},
+	} {
+		g := runWith(t, c.set)
+		provider := g.one(t, c.provider)
+		if audiences := list(provider.inputs, "clientIdLists"); text(provider.inputs, "url") != "https://"+c.issuer || len(audiences) != 1 || audiences[0].StringValue() != c.audience {
+			t.Errorf("%s: provider has %v", name, provider.inputs)
+		}
+		for role, subject := range map[string]string{"ci-deploy": c.deploy, "ci-preview": c.preview} {
+			trust := document(t, g.one(t, role), "assumeRolePolicy")[0]
+			operator := "StringEquals"
+			if strings.Contains(subject, "*") {
+				operator = "StringLike"
+			}
+			if got := trust.Condition[operator][c.issuer+":sub"]; !slices.Equal(got, []string{subject}) {
+				t.Errorf("%s: %s trusts %v", name, role, trust.Condition)
+			}
+			if got := trust.Condition["StringEquals"][c.issuer+":aud"]; !slices.Equal(got, []string{c.audience}) {
+				t.Errorf("%s: %s trusts the audience %v", name, role, got)
+			}
+			if len(trust.Principal.Federated) != 1 || !strings.HasSuffix(trust.Principal.Federated[0], ":oidc-provider/"+c.issuer) {
+				t.Errorf("%s: %s trusts %v", name, role, trust.Principal.Federated)
+			}
+		}
 	}
 }

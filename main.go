@@ -33,11 +33,16 @@ func platform(ctx *pulumi.Context) error {
 	if err := explainFailures(ctx); err != nil {
 		return fmt.Errorf("error hook: %w", err)
 	}
-	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags)
+	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags, cfg.Organization.PermissionsBoundary)
 	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
 		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
+	if cfg.CI.Repository != "" {
+		controls = controls.WithCI(policy.CI{Prefix: s.Prefix + "-"}.CIPrefix(), cfg.CI.Issuer)
+	}
 
-	org, err := newOrganization(ctx, "org", s, cfg.Organization)
+	org, err := newOrganization(ctx, "org", s, OrganizationArgs{
+		Settings: cfg.Organization, CIAccount: cfg.CI.HomeAccount(), Objects: copiedObjects(s, cfg.Storage),
+	})
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
@@ -51,7 +56,9 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("budgets: %w", err)
 	}
-	ci, err := newCI(ctx, "ci", s, CIArgs{Settings: cfg.CI, RoleName: cfg.Organization.RoleName, Organization: org})
+	ci, err := newCI(ctx, "ci", s, CIArgs{
+		Settings: cfg.CI, RoleName: cfg.Organization.RoleName, PreviewRoleName: cfg.Organization.PreviewRoleName, Organization: org,
+	})
 	if err != nil {
 		return fmt.Errorf("ci: %w", err)
 	}

@@ -1,20 +1,15 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/organizations"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/resourcegroups"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/awsprobe"
-	"llm-platform/internal/policy"
+	"llm-platform/internal/advice"
 	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
@@ -34,7 +29,7 @@ type Organization struct {
 type Management struct {
 	ID       pulumi.StringOutput            // 12 digits
 	Provider *aws.Provider                  // with the deployment's credentials, in the platform's region
-	OUs      map[string]pulumi.StringOutput // ids of the OUs that the stack created, by name
+	OUs      map[string]pulumi.StringOutput // ids of the OUs, by the name that accounts use
 	Ready    []pulumi.Resource              // organization, OUs and accounts: further changes of the organization depend on them
 }
 
@@ -53,9 +48,17 @@ func (o *Organization) account(name string) scope.Account {
 	return o.Accounts[i]
 }
 
+// OrganizationArgs are the arguments of newOrganization.
+type OrganizationArgs struct {
+	Settings  settings.Organization
+	CIAccount string   // name of the account of the CI roles; empty without any
+	Objects   []string // ARNs of the objects in the training account whose headers a preview reads
+}
+
 // newOrganization creates or looks up the organization, creates its OUs and accounts, and gives each account a
 // provider that waits until the account's role can be assumed.
-func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Organization) (*Organization, error) {
+func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, args OrganizationArgs) (*Organization, error) {
+	cfg := args.Settings
 	org := &Organization{ID: pulumi.String("").ToStringOutput()}
 	if err := ctx.RegisterComponentResource("llm:platform:Organization", name, org); err != nil {
 		return nil, err
@@ -81,6 +84,9 @@ func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, cfg settin
 		}
 		org.Accounts = append(org.Accounts, account)
 	}
+	if err := b.previewRoles(org, args); err != nil {
+		return nil, err
+	}
 	org.Training = org.account(settings.TrainingAccount)
 	return org, ctx.RegisterResourceOutputs(org, pulumi.Map{"id": org.ID})
 }
@@ -105,12 +111,16 @@ const serviceControlPolicy = "SERVICE_CONTROL_POLICY"
 
 // organization creates the organization or looks it up, with the provider of its management account and its OUs.
 func (b orgBuilder) organization() (membership, error) {
+	caller, err := b.caller()
+	if err != nil {
+		return membership{}, err
+	}
 	args := &aws.ProviderArgs{
 		Region:      pulumi.String(b.scope.Region),
 		DefaultTags: aws.ProviderDefaultTagsArgs{Tags: pulumi.ToStringMap(b.scope.Tags)},
 	}
 	if b.cfg.ManagementAccountID != "" {
-		args.AllowedAccountIds = pulumi.ToStringArray([]string{b.cfg.ManagementAccountID})
+		args.AllowedAccountIds = pulumi.StringArray{caller}
 	}
 	provider, err := aws.NewProvider(b.ctx, b.name+"-management", args, pulumi.Parent(b.component))
 	if err != nil {
@@ -118,21 +128,30 @@ func (b orgBuilder) organization() (membership, error) {
 	}
 	var m membership
 	if b.cfg.Mode == settings.Adopt {
-		m = b.adopted(provider)
+		m = b.adopted(provider, caller)
 	} else if m, err = b.created(provider); err != nil {
 		return membership{}, err
 	}
-	ous, err := b.createOUs(m.root, provider)
+	return m, b.ous(m)
+}
+
+// caller returns the account of the credentials, or an error if organization.managementAccountId is another. It has a
+// provider of its own, because the management account's refuses other accounts without naming the setting.
+func (b orgBuilder) caller() (pulumi.StringOutput, error) {
+	provider, err := aws.NewProvider(b.ctx, b.name+"-caller", &aws.ProviderArgs{Region: pulumi.String(b.scope.Region)}, pulumi.Parent(b.component))
 	if err != nil {
-		return membership{}, err
+		return pulumi.StringOutput{}, err
 	}
-	for name, ou := range ous {
-		m.management.OUs[name] = ou.ID().ToStringOutput()
-	}
-	for _, name := range b.cfg.OrganizationalUnits {
-		m.management.Ready = append(m.management.Ready, ous[name])
-	}
-	return m, nil
+	return provider.URN().ApplyT(func(pulumi.URN) (string, error) {
+		found, err := aws.GetCallerIdentity(b.ctx, &aws.GetCallerIdentityArgs{}, pulumi.Parent(b.component), pulumi.Provider(provider))
+		if err != nil {
+			return "", fmt.Errorf("credentials: %w", advice.With(err))
+		}
+		if desired := b.cfg.ManagementAccountID; desired != "" && desired != found.AccountId {
+			return "", fmt.Errorf("organization.managementAccountId: must be the account of the credentials, got %s, but they belong to account %s; use credentials of the management account, or correct the key", desired, found.AccountId)
+		}
+		return found.AccountId, nil
+	}).(pulumi.StringOutput), nil
 }
 
 // created creates the organization. One stack creates it; the others adopt it. It is never deleted, since AWS
@@ -158,18 +177,19 @@ func (b orgBuilder) created(provider *aws.Provider) (membership, error) {
 
 // adopted looks up the organization that the credentials belong to. Importing it as a resource would make an
 // update disable every trusted service and policy type that the program does not list, for the whole company.
-func (b orgBuilder) adopted(provider *aws.Provider) membership {
-	found := organizations.LookupOrganizationOutput(b.ctx, pulumi.Parent(b.component), pulumi.Provider(provider))
-	caller := aws.GetCallerIdentityOutput(b.ctx, aws.GetCallerIdentityOutputArgs{}, pulumi.Parent(b.component), pulumi.Provider(provider))
-	checked := pulumi.All(found, caller.AccountId()).ApplyT(func(args []any) (organizations.LookupOrganizationResult, error) {
-		organization := args[0].(organizations.LookupOrganizationResult)
+func (b orgBuilder) adopted(provider *aws.Provider, caller pulumi.StringOutput) membership {
+	checked := pulumi.All(provider.URN(), caller).ApplyT(func(args []any) (organizations.LookupOrganizationResult, error) {
+		found, err := organizations.LookupOrganization(b.ctx, pulumi.Parent(b.component), pulumi.Provider(provider))
+		if err != nil {
+			return organizations.LookupOrganizationResult{}, fmt.Errorf("organization.mode adopt: %w", advice.With(err))
+		}
 		// Only the look-up knows the figures. It answers in a preview too, so that the warning is always shown.
-		if warning := accountQuota(organization, b.cfg.Accounts); warning != "" {
+		if warning := accountQuota(*found, b.cfg.Accounts); warning != "" {
 			if err := b.ctx.Log.Warn(warning, &pulumi.LogArgs{Resource: b.component}); err != nil {
-				return organization, err
+				return *found, err
 			}
 		}
-		return organization, checkAdopted(organization, args[1].(string))
+		return *found, checkAdopted(*found, args[1].(string))
 	}).(organizations.LookupOrganizationResultOutput)
 	return membership{
 		id:         checked.Id(),
@@ -197,158 +217,4 @@ func checkAdopted(found organizations.LookupOrganizationResult, caller string) e
 		}
 	}
 	return fmt.Errorf("organization %s: service control policies are disabled; enable them once: aws organizations enable-policy-type --root-id %s --policy-type %s", found.Id, found.Roots[0].Id, serviceControlPolicy)
-}
-
-// createOUs creates the OUs below the root, by name. They are retained: an OU that holds accounts cannot be
-// deleted, and accounts are retained.
-func (b orgBuilder) createOUs(root pulumi.StringOutput, provider *aws.Provider) (map[string]*organizations.OrganizationalUnit, error) {
-	ous := map[string]*organizations.OrganizationalUnit{}
-	for _, name := range b.cfg.OrganizationalUnits {
-		ou, err := organizations.NewOrganizationalUnit(b.ctx, b.name+"-unit-"+name, &organizations.OrganizationalUnitArgs{
-			Name:     pulumi.String(name),
-			ParentId: root,
-		}, pulumi.Parent(b.component), pulumi.Provider(provider), b.scope.Keep(true))
-		if err != nil {
-			return nil, fmt.Errorf("OU %s: %w", name, err)
-		}
-		ous[name] = ou
-	}
-	return ous, nil
-}
-
-// account creates an account after the previous one, or uses an existing one, and returns it with its provider.
-// The second result is nil for an existing account.
-func (b orgBuilder) account(name string, m membership, previous *organizations.Account) (scope.Account, *organizations.Account, error) {
-	desired := b.cfg.Accounts[name]
-	account := scope.Account{Name: name}
-	var created *organizations.Account
-	if desired.ID != "" {
-		account.ID = pulumi.String(desired.ID).ToStringOutput()
-		account.ARN = b.memberARN(name, desired.ID, m)
-	} else {
-		var err error
-		if created, err = b.createAccount(name, desired, m, previous); err != nil {
-			return account, nil, err
-		}
-		account.ID, account.ARN = created.ID().ToStringOutput(), created.Arn
-	}
-	account.Role = b.assumableRole(account.ID, created != nil)
-	var err error
-	if account.Provider, err = b.accountProvider(account); err != nil {
-		return account, nil, err
-	}
-	return account, created, b.resourceGroup(account)
-}
-
-func (b orgBuilder) createAccount(name string, desired settings.Account, m membership, previous *organizations.Account) (*organizations.Account, error) {
-	parent := m.root
-	if ou, ok := m.management.OUs[desired.OrganizationalUnit]; ok {
-		parent = ou
-	} else if desired.OrganizationalUnit != "" {
-		parent = pulumi.String(desired.OrganizationalUnit).ToStringOutput()
-	}
-	opts := []pulumi.ResourceOption{
-		pulumi.Parent(b.component), pulumi.Provider(m.management.Provider), b.scope.Keep(true),
-		// A change of any of these would replace the account, that is, create another one. AWS renames accounts
-		// and changes their e-mail addresses only in the console.
-		pulumi.IgnoreChanges([]string{"email", "name", "roleName", "iamUserAccessToBilling"}),
-	}
-	if previous != nil {
-		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{previous}))
-	}
-	return organizations.NewAccount(b.ctx, b.name+"-account-"+name, &organizations.AccountArgs{
-		Name:            pulumi.String(desired.Name),
-		Email:           pulumi.String(desired.Email),
-		RoleName:        pulumi.String(b.cfg.RoleName),
-		ParentId:        parent,
-		CloseOnDeletion: pulumi.Bool(false),
-	}, opts...)
-}
-
-// memberARN returns the ARN of an existing account. In an adopted organization the account must be a member.
-func (b orgBuilder) memberARN(name, id string, m membership) pulumi.StringOutput {
-	if m.existing == nil {
-		return pulumi.Sprintf("arn:%s:iam::%s:root", b.scope.Partition, id)
-	}
-	return m.existing.ApplyT(func(organization organizations.LookupOrganizationResult) (string, error) {
-		for _, member := range organization.Accounts {
-			if member.Id == id {
-				return member.Arn, nil
-			}
-		}
-		return "", fmt.Errorf("organization.accounts.%s.id: account %s is not in organization %s: invite it first, or correct the id", name, id, organization.Id)
-	}).(pulumi.StringOutput)
-}
-
-// newAccountPatience is how long to wait until the role of a new account can be assumed, which takes some tens
-// of seconds. The role of an existing account can be assumed at once or not at all.
-const newAccountPatience = 5 * time.Minute
-
-// assumableRole returns the ARN of an account's role once it can be assumed, or an empty string if none is to be
-// assumed. Waiting here and not in the provider, which fails at the first denial, lets one up create an account
-// and deploy into it. A preview does not ask AWS.
-func (b orgBuilder) assumableRole(account pulumi.StringOutput, created bool) pulumi.StringOutput {
-	if b.cfg.RoleName == "" {
-		return pulumi.String("").ToStringOutput()
-	}
-	return account.ApplyT(func(id string) (string, error) {
-		if id == "" {
-			return "", errors.New("account without an id")
-		}
-		session := awsprobe.Session{Region: b.scope.Region, Role: policy.RoleARN(b.scope.Partition, id, b.cfg.RoleName)}
-		if b.ctx.DryRun() {
-			return session.Role, nil
-		}
-		patience := time.Duration(0)
-		if created {
-			patience = newAccountPatience
-		}
-		return session.Role, session.AwaitRole(b.ctx.Context(), patience, func(message string) {
-			// A lost progress message is no reason to stop.
-			_ = b.ctx.Log.Info(message, &pulumi.LogArgs{Resource: b.component})
-		})
-	}).(pulumi.StringOutput)
-}
-
-// accountProvider creates the provider that works in an account, or fails.
-func (b orgBuilder) accountProvider(account scope.Account) (*aws.Provider, error) {
-	args := &aws.ProviderArgs{
-		Region:            pulumi.String(b.scope.Region),
-		AllowedAccountIds: pulumi.StringArray{account.ID},
-		DefaultTags:       aws.ProviderDefaultTagsArgs{Tags: pulumi.ToStringMap(b.scope.Tags)},
-	}
-	if b.cfg.RoleName != "" {
-		args.AssumeRole = aws.ProviderAssumeRoleArgs{RoleArn: account.Role, SessionName: pulumi.String(b.scope.Project)}
-	}
-	return aws.NewProvider(b.ctx, b.name+"-provider-"+account.Name, args, pulumi.Parent(b.component))
-}
-
-// resourceGroup creates the group that lists in the console what the stack has created in an account.
-func (b orgBuilder) resourceGroup(account scope.Account) error {
-	query, err := groupQuery(b.scope.Project, b.scope.Stack)
-	if err != nil {
-		return err
-	}
-	_, err = resourcegroups.NewGroup(b.ctx, b.name+"-group-"+account.Name, &resourcegroups.GroupArgs{
-		Description:   pulumi.Sprintf("Everything that stack %s of %s created in this account", b.scope.Stack, b.scope.Project),
-		ResourceQuery: resourcegroups.GroupResourceQueryArgs{Query: pulumi.String(query), Type: pulumi.String("TAG_FILTERS_1_0")},
-	}, pulumi.Parent(b.component), pulumi.Provider(account.Provider))
-	return err
-}
-
-// groupQuery returns the query that selects the resources of one stack by their default tags.
-// https://docs.aws.amazon.com/ARG/latest/userguide/gettingstarted-query.html
-func groupQuery(project, stack string) (string, error) {
-	type filter struct {
-		Key    string
-		Values []string
-	}
-	text, err := json.Marshal(struct {
-		ResourceTypeFilters []string
-		TagFilters          []filter
-	}{
-		[]string{"AWS::AllSupported"},
-		[]filter{{"Project", []string{project}}, {"Environment", []string{stack}}},
-	})
-	return string(text), err
 }

@@ -106,6 +106,9 @@ func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.calls = append(g.calls, args.Token)
+	if g.answer == nil && args.Token == "aws:index/getCallerIdentity:getCallerIdentity" {
+		return resource.PropertyMap{"accountId": resource.NewStringProperty("111111111111")}, nil // as the dev stack has it
+	}
 	if g.answer == nil {
 		return nil, fmt.Errorf("unexpected look-up %s", args.Token)
 	}

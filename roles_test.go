@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +41,56 @@ func TestClusterRolesAreMinimal(t *testing.T) {
 		if name := text(attachment.inputs, "policyArn"); strings.Contains(name, "S3") || strings.HasSuffix(name, "/AdministratorAccess") || strings.Contains(name, "FullAccess") {
 			t.Errorf("%s attaches %s", attachment.name, name)
 		}
+	}
+}
+
+// With a permissions boundary every role has it, by the name of the policy in the role's account, and a deploy role that
+// creates roles can create no others.
+func TestPermissionsBoundary(t *testing.T) {
+	for stack, set := range map[string]map[string]any{
+		"dev": nil, "prod": {"ci.repository": "o/r"},
+		"with everything": {
+			"sagemaker.notebookInstanceType": "", "storage.sourceBucket": "theirs", "storage.copies": map[string]any{}, "storage.transfers": map[string]any{"all": map[string]any{}},
+		},
+	} {
+		settings := map[string]any{"organization.permissionsBoundary": "team/Boundary"}
+		maps.Copy(settings, set)
+		if stack == "with everything" {
+			stack = "dev"
+		}
+		g, err := run(t, stack, settings, organization("SERVICE_CONTROL_POLICY", "111111111111"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles := g.of("aws:iam/role:Role")
+		if len(roles) < 8 {
+			t.Fatalf("%s: %d roles: this test tests little", stack, len(roles))
+		}
+		for _, role := range roles {
+			account := "111111111111" // of role budgets-role
+			if name, ok := strings.CutPrefix(role.provider(), "org-provider-"); ok {
+				account = fmt.Sprintf("%012d", 100000000000+len("org-account-"+name))
+			}
+			if got, want := text(role.inputs, "permissionsBoundary"), "arn:aws:iam::"+account+":policy/team/Boundary"; got != want {
+				t.Errorf("%s: %s has the boundary %q, want %s", stack, role.name, got, want)
+			}
+		}
+	}
+	for _, role := range runShipped(t, "dev").of("aws:iam/role:Role") {
+		if role.inputs.HasValue("permissionsBoundary") {
+			t.Errorf("%s has a boundary that nobody asked for", role.name)
+		}
+	}
+	g := runWith(t, map[string]any{
+		"organization": map[string]any{
+			"mode": "none", "roleName": "", "permissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess", "previewRoleName": "", "organizationalUnits": []any{},
+			"trustedServices": []any{}, "managementAccountId": "", "emailTemplate": "", "accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
+		},
+		"budget.monthlyUSD": map[string]any{},
+	})
+	grant := statements(t, g.one(t, "ci-deploy-policy"), "policy")["GrantWithinBoundary"]
+	if got := grant.Condition["StringEquals"]["iam:PermissionsBoundary"]; !slices.Equal(got, []string{"arn:aws:iam::aws:policy/PowerUserAccess"}) {
+		t.Errorf("the deploy role creates roles with %v", got)
 	}
 }
 

@@ -35,6 +35,7 @@ func newSageMaker(ctx *pulumi.Context, name string, s scope.Scope, args SageMake
 	}
 	role, err := s.NewRole(ctx, name+"-role", scope.RoleArgs{
 		Description: "Execution role of SageMaker jobs and notebooks",
+		Account:     account.ID,
 		Trust: scope.Document(account.ID, func(id string) policy.Document {
 			return policy.ServiceTrust("sagemaker.amazonaws.com", id)
 		}),

@@ -188,7 +188,7 @@ func (b storageBuilder) etag(name string, source copySource) pulumi.StringOutput
 		// Depending on the version makes the preview show that the copy follows.
 		return pulumi.All(source.sample.Etag, source.sample.VersionId).ApplyT(func(args []any) string { return args[0].(string) }).(pulumi.StringOutput)
 	}
-	return pulumi.All(source.bucket, b.account.Role).ApplyT(func(args []any) (string, error) {
+	return pulumi.All(source.bucket, b.account.Acting).ApplyT(func(args []any) (string, error) {
 		bucket, session := args[0].(string), awsprobe.Session{Region: b.scope.Region, Role: args[1].(string)}
 		object, err := session.Object(b.ctx.Context(), awsprobe.Source{
 			Bucket: bucket, Key: desired.Source, Owner: b.cfg.SourceAccountID, RequesterPays: b.cfg.RequesterPays,

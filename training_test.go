@@ -169,7 +169,7 @@ func TestTrainingRole(t *testing.T) {
 // What is secret in the settings is secret in the state.
 func TestSecretsStaySecret(t *testing.T) {
 	for git, provider := range map[string]string{"github": "git-github", "gitlab": "git-gitlab"} {
-		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.provider": git, "git.token": "not a token"})
+		g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}, "git.provider": git, "git.token": "not a token", "ci.repository": ""})
 		if token := g.one(t, provider).inputs["token"]; !token.IsSecret() {
 			t.Errorf("%s: the token is %v", git, token)
 		}

@@ -22,6 +22,7 @@ func (b storageBuilder) transfers(store *Storage) (pulumi.StringMap, error) {
 	}
 	role, err := b.scope.NewRole(b.ctx, b.name+"-transfer", scope.RoleArgs{
 		Description: "DataSync uses this role to copy training data",
+		Account:     b.account.ID,
 		Trust: scope.Document(b.account.ID, func(id string) policy.Document {
 			return policy.ServiceTrust("datasync.amazonaws.com", id)
 		}),

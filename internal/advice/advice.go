@@ -20,7 +20,7 @@ func Explain(r Refusal) string {
 		r.Name, r.Type, r.Operation, r.Place, remedyFor(r.Error))
 }
 
-// remedy is what to do about an error that contains one of the words, which are in lower case.
+// remedy is what to do about an error that contains one of the words, which are in lower case. … stands for any text.
 type remedy struct {
 	words []string
 	do    string
@@ -28,41 +28,100 @@ type remedy struct {
 
 // remedies returns the remedies, the more specific first: the first that matches applies. The words are those of
 // AWS's error codes (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and the pages of
-// each service), of HTTP and of GitHub.
+// each service; read 2026-11-26), of HTTP and of GitHub.
 func remedies() []remedy {
 	return []remedy{
 		{[]string{"service control policy"},
 			"A guardrail denies it: see guardrails.* of this stack, and the organization's other policies."},
+
+		// Organizations.
 		{[]string{"email_already_exists"},
 			"An account with this e-mail address exists, perhaps created by an interrupted update: set organization.accounts.<name>.id to its id, or change the e-mail address."},
+		{[]string{"account_limit_exceeded", "account_number_limit_exceeded", "allowed number of aws accounts"},
+			"The organization has as many accounts as its quota allows (10 by default; closed accounts count for 90 days): raise \"Default maximum number of accounts\" of AWS Organizations under Service Quotas, in us-east-1 of the management account, or use existing accounts by id (organization.accounts.<name>.id)."},
+		{[]string{"account_creation_rate_limit_exceeded", "concurrent_account_modification", "account_creation_not_complete", "finalizingorganization"},
+			"AWS still creates the organization or another account: retry in an hour at the latest."},
+		{[]string{"missing_payment_instrument", "business_validation"},
+			"AWS must accept the management account's payment method and business first: see its Billing console."},
+		{[]string{"alreadyinorganization"},
+			"The account belongs to an organization: set organization.mode to adopt, with credentials of that organization's management account."},
+		{[]string{"organizationsnotinuse"},
+			"The account of the credentials has no organization: use credentials of the management account, or set organization.mode to create (once) or to none."},
+		{[]string{"duplicateorganizationalunit"},
+			"An OU of that name exists below the root, perhaps of an earlier life of this stack: list its id (ou-…) in organization.organizationalUnits in place of the name."},
+		{[]string{"account id not allowed"},
+			"The credentials belong to another account than the configuration names: check `aws sts get-caller-identity` and organization.managementAccountId, or organization.accounts.<name>.id."},
+
+		// New accounts and regions.
+		{[]string{"pendingverification"},
+			"AWS still verifies the new account in this region, which takes up to four hours, once: retry later."},
+		{[]string{"optinrequired", "regiondisabled", "not subscribed"},
+			"The service or region is not enabled for the account: finish the account's registration, or enable the region (`aws account enable-region`), then retry."},
+		{[]string{"not eligible for free tier", "free tier restriction"},
+			"The account is on AWS's Free plan, which starts few instance types: upgrade it to a paid plan in the Billing console, or choose one of the types."},
+
+		// GitHub and GitLab.
+		{[]string{"repository rule violations", "gh013", "gh006", "protected branch"},
+			"A rule of the repository forbids it: exempt the token's user from the ruleset or protection, or choose another git.branch."},
+		{[]string{" 409 …does not match"},
+			"The file was changed on the branch since the last update: run `pulumi refresh`, then `pulumi up`, which writes the scripts again."},
 		{[]string{"the specified log group already exists"},
 			"EKS and the CloudWatch agents create their log groups anew when they write their last lines after a destroy: run `aws logs delete-log-group --log-group-name <name>` with that account's credentials (docs/troubleshooting.md)."},
-		{[]string{"alreadyexists", "already exists", "alreadyinuse", "alreadyowned", "resourceinuse", "entityalready", "conflictexception"},
+		{[]string{"reference already exists", "alreadyexists", "already exists", "alreadyinuse", "alreadyowned", "resourceinuse", "entityalready", "conflictexception"},
 			"A resource of that name exists, perhaps left by an interrupted update: docs/troubleshooting.md says how to import it. Otherwise delete or rename it."},
+
 		// Before the quotas: EC2 answers RequestLimitExceeded to too many requests.
-		{[]string{"requestlimitexceeded", "throttling", "throttled", "rate exceeded", "toomanyrequests", "too many requests", "slowdown", "rate limit", "concurrentmodification"},
+		{[]string{"requestlimitexceeded", "request limit exceeded", "throttling", "throttled", "rate exceeded", "toomanyrequests", "too many requests", "slowdown", "slow down", "rate limit", "concurrentmodification"},
 			"Rate limited; retry in a few minutes."},
-		{[]string{"limitexceeded", "limit exceeded", "quota", "toomanybuckets"},
+		{[]string{"limitexceeded", "limit exceeded", "limit_exceeded", "quota", "toomanybuckets"},
 			"A quota is exhausted: raise it under Service Quotas in the console, in that account and region."},
 		{[]string{"insufficientinstancecapacity", "insufficient capacity", "insufficientcapacity"},
 			"AWS has no capacity of this instance type: choose another zone (network.acceleratorZones) or a reservation (cluster.pools.<name>.capacity), or retry later."},
+
+		// Data.
+		{[]string{"invalidtag", "tagexception"},
+			"AWS refuses a tag: use letters, digits, spaces and _.:/=+-@ in the names and values of tags."},
+		{[]string{"invalidobjectstate"},
+			"The object is archived: restore it first (`aws s3api restore-object`), then retry."},
+
+		// Identity and network.
+		{[]string{"expiredtoken", "invalidclienttokenid", "unrecognizedclient", "no valid credential", "no ec2 imds role found", "failed to refresh cached credentials", "statuscode: 401"},
+			"The credentials are missing, expired or invalid, or the region is not enabled for the account: log in again, and check `aws sts get-caller-identity`."},
 		{[]string{"accessdenied", "access denied", "unauthorized", "not authorized", "forbidden", "statuscode: 403"},
 			"The identity lacks a permission: check `aws sts get-caller-identity`, and what organization.roleName allows in that account."},
-		{[]string{"expiredtoken", "invalidclienttokenid", "unrecognizedclient", "statuscode: 401"},
-			"The credentials are expired or invalid: log in again."},
 		{[]string{"connection refused", "no such host", "i/o timeout", "connection reset", "tls handshake", "deadline exceeded"},
 			"The endpoint cannot be reached: check the network. A private control plane is reachable from inside its VPC or from cluster.publicCidrs."},
 	}
 }
 
 func remedyFor(message string) string {
+	if do, known := find(message); known {
+		return do
+	}
+	return "Fix the cause above."
+}
+
+func find(message string) (do string, known bool) {
 	lower := strings.ToLower(message)
 	for _, r := range remedies() {
 		for _, word := range r.words {
-			if strings.Contains(lower, word) {
-				return r.do
+			first, second, _ := strings.Cut(word, "…")
+			if _, rest, ok := strings.Cut(lower, first); ok && strings.Contains(rest, second) {
+				return r.do, true
 			}
 		}
 	}
-	return "Fix the cause above."
+	return "", false
+}
+
+// With adds to the error of a look-up what to do, if that is known. Errors of changes get it by Explain.
+func With(err error) error {
+	if err == nil {
+		return nil
+	}
+	do, known := find(err.Error())
+	if !known {
+		return err
+	}
+	return fmt.Errorf("%w. %s", err, do)
 }

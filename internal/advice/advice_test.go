@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -22,21 +23,44 @@ func TestExplain(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	seen := map[string]bool{}
 	for message, want := range map[string]string{
+		"creating CloudWatch Logs Log Group (/aws/eks/a/cluster): operation error CloudWatch Logs: CreateLogGroup, https response error StatusCode: 400, ResourceAlreadyExistsException: The specified log group already exists": "delete-log-group",
 		"AccessDenied: User: arn:aws:sts::1:assumed-role/a is not authorized to perform: s3:CreateBucket with an explicit deny in a service control policy":                                                                      "guardrails",
 		"api error UnauthorizedOperation: You are not authorized to perform this operation.":                                                                                                                                     "lacks a permission",
 		"waiting for AWS Organizations Account create: unexpected state 'FAILED', wanted target 'SUCCEEDED'. last error: EMAIL_ALREADY_EXISTS":                                                                                   "e-mail address",
-		"creating CloudWatch Logs Log Group (/aws/eks/a/cluster): operation error CloudWatch Logs: CreateLogGroup, https response error StatusCode: 400, ResourceAlreadyExistsException: The specified log group already exists": "delete-log-group",
+		"waiting for AWS Organizations Account create: unexpected state 'FAILED', wanted target 'SUCCEEDED'. last error: ACCOUNT_LIMIT_EXCEEDED":                                                                                 "maximum number of accounts",
+		"ConstraintViolationException: You have exceeded the allowed number of AWS Accounts.":                                                                                                                                    "maximum number of accounts",
+		"ConstraintViolationException: ACCOUNT_CREATION_RATE_LIMIT_EXCEEDED":                                                                                                                                                     "in an hour",
+		"FinalizingOrganizationException: AWS Organizations couldn't perform the operation because your organization hasn't finished initializing.":                                                                              "in an hour",
+		"unexpected state 'FAILED': MISSING_PAYMENT_INSTRUMENT":                                                                                                                                                                  "payment method",
+		"AlreadyInOrganizationException: This account is already a member of an organization.":                                                                                                                                   "organization.mode to adopt",
+		"AWSOrganizationsNotInUseException: Your account is not a member of an organization":                                                                                                                                     "organization.mode to create",
+		"DuplicateOrganizationalUnitException: An OU with the same name already exists":                                                                                                                                          "ou-…",
+		"AWS account ID not allowed: 333333333333":                                                                                                                                                                               "organization.managementAccountId",
+		"PendingVerification: Your request for accessing resources in this region is being validated":                                                                                                                            "four hours",
+		"OptInRequired: You are not subscribed to this service. Please go to http://aws.amazon.com to subscribe.":                                                                                                                "enable-region",
+		"RegionDisabledException: STS is not activated in this region for account:1":                                                                                                                                             "enable-region",
+		"InvalidParameterCombination - The specified instance type is not eligible for Free Tier":                                                                                                                                "Free plan",
+		"GH013: Repository rule violations found for refs/heads/main.":                                                                                                                                                           "rule of the repository",
+		"PUT https://api.github.com/repos/a/b/contents/x: 422 Repository rule violations found":                                                                                                                                  "rule of the repository",
+		"GH006: Protected branch update failed for refs/heads/x.":                                                                                                                                                                "rule of the repository",
+		"PUT https://api.github.com/repos/a/b/contents/scripts/train.py: 409 scripts/train.py does not match 1f2e []":                                                                                                            "pulumi refresh",
+		"InvalidTag: The TagValue you have provided is invalid":                                                                                                                                                                  "refuses a tag",
+		"TagException: The request was rejected because one or more tags are not valid.":                                                                                                                                         "refuses a tag",
+		"InvalidObjectState: The operation is not valid for the object's storage class":                                                                                                                                          "restore-object",
+		"ResourceLimitExceeded: The account-level service limit 'ml.p4d.24xlarge for notebook instance usage' is 0":                                                                                                              "quota",
+		"TooManyRequestsException: AWS Organizations is currently processing other requests":                                                                                                                                     "Rate limited",
+		"no EC2 IMDS role found, operation error ec2imds: GetMetadata":                                                                                                                                                           "log in",
 		"EntityAlreadyExists: Role with name x already exists.":                                                                                                                                                                  "interrupted update",
 		"POST https://api.github.com/repos/a/b/git/refs: 422 Reference already exists []":                                                                                                                                        "interrupted update",
 		"VcpuLimitExceeded: You have requested more vCPU capacity than your current vCPU limit of 0 allows":                                                                                                                      "quota",
 		"AddressLimitExceeded: The maximum number of addresses has been reached.":                                                                                                                                                "quota",
 		"InsufficientInstanceCapacity: We currently do not have sufficient p5.48xlarge capacity":                                                                                                                                 "network.acceleratorZones",
-		"ThrottlingException: Rate exceeded":            "Rate limited",
-		"RequestLimitExceeded: Request limit exceeded.": "Rate limited",
-		"ConcurrentModificationException: AWS Organizations can't complete your request because it conflicts with another attempt": "Rate limited",
-		"ExpiredToken: The security token included in the request is expired":                                                      "log in",
-		"dial tcp 10.0.1.5:443: i/o timeout": "network",
-		"InvalidParameterValue: nonsense":    "Fix the cause above",
+		"ThrottlingException: Rate exceeded":                                                                                                                                                                                     "Rate limited",
+		"RequestLimitExceeded: Request limit exceeded.":                                                                                                                                                                          "Rate limited",
+		"ConcurrentModificationException: AWS Organizations can't complete your request because it conflicts with another attempt":                                                                                               "Rate limited",
+		"ExpiredToken: The security token included in the request is expired":                                                                                                                                                    "log in",
+		"dial tcp 10.0.1.5:443: i/o timeout":                                                                                                                                                                                     "network",
+		"InvalidParameterValue: nonsense":                                                                                                                                                                                        "Fix the cause above",
 	} {
 		got := remedyFor(message)
 		seen[got] = true
@@ -46,5 +70,20 @@ func TestRemedies(t *testing.T) {
 	}
 	if len(seen) != len(remedies())+1 {
 		t.Errorf("%d remedies were tried of %d", len(seen)-1, len(remedies()))
+	}
+}
+
+// The error of a look-up keeps its cause, and gets advice only where there is some.
+func TestWith(t *testing.T) {
+	cause := errors.New("RequestLimitExceeded: Request limit exceeded.")
+	if got := With(cause); !errors.Is(got, cause) || got.Error() != cause.Error()+". Rate limited; retry in a few minutes." {
+		t.Errorf("got %v", got)
+	}
+	unknown := errors.New("nonsense")
+	if got := With(unknown); got != unknown {
+		t.Errorf("got %v", got)
+	}
+	if With(nil) != nil {
+		t.Error("no error became one")
 	}
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+
+	"llm-platform/internal/advice"
 )
 
 // Session is an identity in one account and region.
@@ -58,21 +60,20 @@ func (s Session) AwaitRole(ctx context.Context, patience time.Duration, report f
 	// A new role reaches AWS's servers one after another: after a denial, one success is not enough.
 	for successes, needed := 0, 1; successes < needed; {
 		_, err := client.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &s.Role, RoleSessionName: aws.String(sessionName)})
-		var refusal smithy.APIError
 		switch {
 		case err == nil:
 			if successes++; successes == needed {
 				return nil
 			}
 			pause = shortest
-		case errors.As(err, &refusal) && refusal.ErrorCode() == "AccessDenied":
+		case Denied(err):
 			if time.Now().Add(pause).After(deadline) {
 				return fmt.Errorf("role %s: cannot be assumed (waited %s); check that it exists, that it trusts the account of the credentials, and that they have sts:AssumeRole for it: %w", s.Role, patience, err)
 			}
 			report(fmt.Sprintf("waiting until role %s can be assumed (%s left)", s.Role, time.Until(deadline).Round(time.Second)))
 			successes, needed = 0, 3
 		default:
-			return fmt.Errorf("role %s: %w", s.Role, err)
+			return fmt.Errorf("role %s: %w", s.Role, advice.With(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -82,6 +83,12 @@ func (s Session) AwaitRole(ctx context.Context, patience time.Duration, report f
 		pause = min(2*pause, 15*time.Second)
 	}
 	return nil
+}
+
+// Denied reports whether an error of AwaitRole is a denial.
+func Denied(err error) bool {
+	var refusal smithy.APIError
+	return errors.As(err, &refusal) && refusal.ErrorCode() == "AccessDenied"
 }
 
 // Source names an object to look up.
@@ -144,7 +151,7 @@ func archived(found *s3.HeadObjectOutput) string {
 func explain(err error) error {
 	var status interface{ HTTPStatusCode() int }
 	if !errors.As(err, &status) {
-		return err
+		return advice.With(err)
 	}
 	switch status.HTTPStatusCode() {
 	case 404:
@@ -154,5 +161,5 @@ func explain(err error) error {
 	case 301, 400:
 		return fmt.Errorf("the bucket seems to be in another region: %w", err)
 	}
-	return err
+	return advice.With(err)
 }

@@ -2,6 +2,7 @@ package awsprobe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -47,6 +48,7 @@ func TestAwaitRole(t *testing.T) {
 		"never granted":                        {[]string{"AccessDenied"}, 20 * time.Millisecond, 0, 0, "role arn:aws:iam::123456789012:role/x: cannot be assumed"},
 		"denied, no patience":                  {[]string{"AccessDenied"}, 0, 1, 0, "check that it exists"},
 		"bad credentials":                      {[]string{"InvalidClientTokenId"}, time.Minute, 1, 0, "InvalidClientTokenId"},
+		"region not enabled":                   {[]string{"RegionDisabledException"}, time.Minute, 1, 0, "enable the region"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := fakeSTS(t, c.codes...)
@@ -64,6 +66,14 @@ func TestAwaitRole(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is no answer of S3 gets advice.
+func TestErrorsOfLookUpsGetAdvice(t *testing.T) {
+	cause := errors.New("operation error S3: HeadObject, get identity: get credentials: no EC2 IMDS role found")
+	if got := explain(cause); !errors.Is(got, cause) || !strings.Contains(got.Error(), "log in again") {
+		t.Errorf("got %v", got)
 	}
 }
 

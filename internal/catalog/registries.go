@@ -36,7 +36,36 @@ func eksRegistryAccounts() map[string]string {
 	}
 }
 
-// DeepLearningAccount returns the account that owns the registry of AWS's Deep Learning Containers. It knows the
-// regions that are enabled by default; opt-in regions have other accounts.
-// https://docs.aws.amazon.com/sagemaker/latest/dg-ecr-paths/ecr-us-west-2.html, read 2026-11
-func DeepLearningAccount(string) string { return "763104351884" }
+// DeepLearningAccount returns the account that owns the registry of AWS's Deep Learning Containers in a region.
+// Regions that are not listed have 763104351884.
+func DeepLearningAccount(region string) string {
+	if account, listed := deepLearningAccounts()[region]; listed {
+		return account
+	}
+	return "763104351884"
+}
+
+// deepLearningAccounts returns the account of the registry of AWS's Deep Learning Containers by region.
+// https://aws.github.io/deep-learning-containers/reference/region_availability, read 2026-11-26
+func deepLearningAccounts() map[string]string {
+	return map[string]string{
+		"af-south-1":     "626614931356",
+		"ap-east-1":      "871362719292",
+		"ap-east-2":      "975050140332",
+		"ap-northeast-3": "364406365360",
+		"ap-south-2":     "772153158452",
+		"ap-southeast-3": "907027046896",
+		"ap-southeast-4": "457447274322",
+		"ap-southeast-5": "550225433462",
+		"ap-southeast-6": "633930458069",
+		"ap-southeast-7": "590183813437",
+		"ca-west-1":      "204538143572",
+		"eu-central-2":   "380420809688",
+		"eu-south-1":     "692866216735",
+		"eu-south-2":     "503227376785",
+		"il-central-1":   "780543022126",
+		"me-central-1":   "914824155844",
+		"me-south-1":     "217643126080",
+		"mx-central-1":   "637423239942",
+	}
+}

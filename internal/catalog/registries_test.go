@@ -29,9 +29,19 @@ func TestEKSRegistry(t *testing.T) {
 }
 
 func TestDeepLearningAccount(t *testing.T) {
-	for region, want := range map[string]string{"us-west-2": "763104351884"} {
+	for region, want := range map[string]string{
+		"us-west-2":      "763104351884",
+		"ap-northeast-3": "364406365360", // enabled by default, and still has an account of its own
+		"eu-south-1":     "692866216735",
+	} {
 		if got := DeepLearningAccount(region); got != want {
 			t.Errorf("%s: %s, want %s", region, got, want)
+		}
+	}
+	account := regexp.MustCompile(`^[0-9]{12}$`)
+	for region, id := range deepLearningAccounts() {
+		if !account.MatchString(id) || id == "763104351884" {
+			t.Errorf("%s has account %q", region, id)
 		}
 	}
 }

@@ -108,6 +108,7 @@ func logTypes() []string {
 func newRoles(ctx *pulumi.Context, place Place) (controlPlane, nodes scope.Role, err error) {
 	controlPlane, err = place.NewRole(ctx, place.Name+"-role", scope.RoleArgs{
 		Description: "Assumed by the EKS control plane",
+		Account:     place.Account.ID,
 		Trust: scope.Document(place.Account.ID, func(id string) policy.Document {
 			return policy.ServiceTrust("eks.amazonaws.com", id)
 		}),
@@ -119,6 +120,7 @@ func newRoles(ctx *pulumi.Context, place Place) (controlPlane, nodes scope.Role,
 	}
 	nodes, err = place.NewRole(ctx, place.Name+"-node-role", scope.RoleArgs{
 		Description: "Assumed by the nodes of the EKS cluster",
+		Account:     place.Account.ID,
 		Trust:       scope.Document(place.Account.ID, func(string) policy.Document { return policy.InstanceTrust() }),
 		Managed:     []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"},
 		Parent:      place.Parent,

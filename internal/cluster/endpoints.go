@@ -73,6 +73,7 @@ func newFlowLogs(ctx *pulumi.Context, place Place, vpc *ec2.Vpc, days int) error
 	}
 	role, err := place.NewRole(ctx, place.Name+"-flow-role", scope.RoleArgs{
 		Description: "Assumed by VPC flow logs to write to CloudWatch",
+		Account:     place.Account.ID,
 		Trust: scope.Document(place.Account.ID, func(id string) policy.Document {
 			return policy.ServiceTrust("vpc-flow-logs.amazonaws.com", id)
 		}),

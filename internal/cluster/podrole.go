@@ -26,6 +26,7 @@ type PodRoleArgs struct {
 func NewPodRole(ctx *pulumi.Context, s scope.Scope, account scope.Account, name string, args PodRoleArgs) (scope.Role, error) {
 	role, err := s.NewRole(ctx, name+"-role", scope.RoleArgs{
 		Description: args.Description,
+		Account:     account.ID,
 		Trust: scope.Document(account.ID, func(id string) policy.Document {
 			return policy.PodTrust(s.Partition, s.Region, id, eksName(s), args.Namespace, args.ServiceAccount)
 		}),

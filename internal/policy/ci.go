@@ -5,20 +5,26 @@ import (
 	"strings"
 )
 
-// GitHubHost is the issuer of the OIDC tokens of GitHub Actions.
-const GitHubHost = "token.actions.githubusercontent.com"
+// OIDC is an issuer of tokens for CI workflows.
+type OIDC struct {
+	Issuer   string // URL without https://, for example token.actions.githubusercontent.com
+	Audience string // for example sts.amazonaws.com
+}
 
-// GitHubTrust returns the trust policy of a role that only workflows with exactly this subject may assume, through the
-// account's OIDC provider.
-// https://docs.github.com/en/actions/reference/security/oidc
-func GitHubTrust(partition, account, subject string) Document {
+// Trust returns the trust policy of a role that only workflows with this subject may assume, through the account's OIDC
+// provider. A * in the subject stands for any text.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+func (o OIDC) Trust(partition, account, subject string) Document {
+	conditions := Conditions{"StringEquals": {o.Issuer + ":aud": {o.Audience}}}
+	if strings.Contains(subject, "*") {
+		conditions["StringLike"] = map[string]Values{o.Issuer + ":sub": {subject}}
+	} else {
+		conditions["StringEquals"][o.Issuer+":sub"] = Values{subject}
+	}
 	return Document{{
 		Effect: Allow, Action: []string{"sts:AssumeRoleWithWebIdentity"},
-		Principal: &Principals{Federated: []string{fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", partition, account, GitHubHost)}},
-		Condition: Conditions{"StringEquals": {
-			GitHubHost + ":aud": {"sts.amazonaws.com"},
-			GitHubHost + ":sub": {subject},
-		}},
+		Principal: &Principals{Federated: []string{fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", partition, account, o.Issuer)}},
+		Condition: conditions,
 	}}
 }
 
@@ -30,6 +36,7 @@ type CI struct {
 	State     string   // ARN of the bucket with Pulumi's state; empty: the state is elsewhere
 	StateKey  string   // ARN of the KMS key that encrypts state or its secrets; empty: none
 	Roles     []string // ARNs of the roles that may be assumed
+	Boundary  string   // ARN of the permissions boundary that every role must have; empty: none
 }
 
 // CIPrefix returns the prefix of the names of a stack's CI roles, which the deploy role cannot change.
@@ -38,6 +45,13 @@ func (c CI) CIPrefix() string { return c.Prefix + "ci-" }
 // Preview returns the permissions of a preview: to describe resources, but to read no object, secret or parameter,
 // since a pull request's code runs with them before anyone has reviewed it.
 func (c CI) Preview() Document {
+	return append(Describe(nil), c.reach("s3:GetObject", "kms:Decrypt")...)
+}
+
+// Describe returns the permissions to describe the program's resources, which a preview and a refresh need, but to read
+// no secret, no parameter, and no object except those with the given ARNs: S3 tells an object's headers to whoever may
+// read it.
+func Describe(objects []string) Document {
 	d := Document{{
 		Sid: "SeeResources", Effect: Allow, Resource: []string{"*"},
 		Action: []string{
@@ -51,8 +65,32 @@ func (c CI) Preview() Document {
 			"sagemaker:Describe*", "sagemaker:List*", "servicequotas:Get*", "servicequotas:List*", "tag:Get*",
 		},
 	}}
-	return append(d, c.reach("s3:GetObject", "kms:Decrypt")...)
+	if len(objects) > 0 {
+		d = append(d, Statement{Sid: "SeeSources", Effect: Allow, Action: []string{"s3:GetObject"}, Resource: objects})
+	}
+	return d
 }
+
+// PreviewTrust returns the trust policy of the read-only role that previews assume in an account of the organization: for
+// the management account, and for the stack's CI preview role in the account of the CI roles. Either may be empty.
+// The condition names a pattern, since a principal must exist when a trust policy names it.
+func PreviewTrust(partition, management, ciAccount, ciPrefix string) Document {
+	var d Document
+	root := func(account string) *Principals {
+		return &Principals{AWS: []string{fmt.Sprintf("arn:%s:iam::%s:root", partition, account)}}
+	}
+	if management != "" {
+		d = append(d, Statement{Sid: "ManagementAccount", Effect: Allow, Principal: root(management), Action: assume})
+	}
+	if ciAccount != "" {
+		d = append(d, Statement{Sid: "PullRequests", Effect: Allow, Principal: root(ciAccount), Action: assume,
+			Condition: Conditions{"ArnLike": {"aws:PrincipalArn": {RoleARN(partition, ciAccount, ciPrefix+"preview-*")}}}})
+	}
+	return d
+}
+
+// assume are the actions of a role that assumes another one. aws-actions/configure-aws-credentials tags its sessions.
+var assume = Values{"sts:AssumeRole", "sts:TagSession"}
 
 // Deploy returns the permissions of a deployment that assumes no other role: the services that the program uses, and
 // IAM for names with the stack's prefix. A principal that creates and passes roles can grant them anything, so treat
@@ -60,6 +98,10 @@ func (c CI) Preview() Document {
 func (c CI) Deploy() Document {
 	own := func(kind string) string {
 		return fmt.Sprintf("arn:%s:iam::%s:%s/%s*", c.Partition, c.Account, kind, c.Prefix)
+	}
+	var bound Conditions
+	if c.Boundary != "" {
+		bound = Conditions{"StringEquals": {"iam:PermissionsBoundary": {c.Boundary}}}
 	}
 	d := Document{
 		{
@@ -72,10 +114,18 @@ func (c CI) Deploy() Document {
 		{
 			Sid: "ManageOwnRoles", Effect: Allow,
 			Action: []string{
-				"iam:AddRoleToInstanceProfile", "iam:AttachRolePolicy", "iam:Create*", "iam:Delete*", "iam:DetachRolePolicy",
-				"iam:PutRolePolicy", "iam:RemoveRoleFromInstanceProfile", "iam:Tag*", "iam:Untag*", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole*",
+				"iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:CreatePolicy*", "iam:DeleteInstanceProfile", "iam:DeletePolicy*",
+				"iam:DeleteRole", "iam:RemoveRoleFromInstanceProfile", "iam:Tag*", "iam:Untag*", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole*",
 			},
 			Resource: []string{own("role"), own("instance-profile"), own("policy")},
+		},
+		{
+			// With a permissions boundary, only what has it may be granted permissions. It cannot be removed.
+			Sid: "GrantWithinBoundary", Effect: Allow,
+			Action: []string{
+				"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
+			},
+			Resource: []string{own("role")}, Condition: bound,
 		},
 		{
 			Sid: "PassOwnRoles", Effect: Allow, Action: []string{"iam:PassRole"}, Resource: []string{own("role")},
@@ -125,7 +175,7 @@ func (c CI) reach(actions ...string) Document {
 		d = append(d, Statement{Sid: "UseStateKey", Effect: Allow, Action: pick("kms:"), Resource: []string{c.StateKey}})
 	}
 	if len(c.Roles) > 0 {
-		d = append(d, Statement{Sid: "AssumeRoles", Effect: Allow, Action: []string{"sts:AssumeRole"}, Resource: sorted(c.Roles)})
+		d = append(d, Statement{Sid: "AssumeRoles", Effect: Allow, Action: assume, Resource: sorted(c.Roles)})
 	}
 	return d
 }

@@ -5,6 +5,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Document is one policy document.
@@ -76,4 +77,12 @@ func (d Document) JSON() (string, error) {
 // RoleARN returns the ARN of a role without a path.
 func RoleARN(partition, account, role string) string {
 	return fmt.Sprintf("arn:%s:iam::%s:role/%s", partition, account, role)
+}
+
+// PolicyARN returns the ARN of a managed policy: of one in the account by its name, with its path, or the ARN itself.
+func PolicyARN(partition, account, policy string) string {
+	if strings.HasPrefix(policy, "arn:") {
+		return policy
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:policy/%s", partition, account, policy)
 }

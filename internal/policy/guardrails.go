@@ -13,7 +13,9 @@ import (
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 type Guardrails struct {
 	DeployRole      string   // name of the role that deploys; exempt from every statement but the root user's
-	Exempt          []string // names, with their paths, of further exempt roles
+	Exempt          []string // names or patterns with *, with their paths, of further exempt roles
+	CIRoles         string   // prefix of the names of the CI roles, which only exempt roles may change; empty: none
+	CIIssuer        string   // issuer of the tokens that these trust, likewise
 	Regions         []string // allowed regions
 	TrainingAccount string   // 12 digits; the only account that may launch accelerated instances
 	InstanceTypes   []string // accelerated EC2 types that it may launch; empty denies all
@@ -46,6 +48,13 @@ const AnyAccount = "000000000000"
 // For returns the guardrails of a platform whose training account has the id.
 func (g Guardrails) For(trainingAccount string) Guardrails {
 	g.TrainingAccount = trainingAccount
+	return g
+}
+
+// WithCI returns the guardrails that also guard a stack's CI roles and the OIDC provider that these trust: exempt roles
+// trust the deploy role, so whoever could change it would become exempt.
+func (g Guardrails) WithCI(prefix, issuer string) Guardrails {
+	g.CIRoles, g.CIIssuer = prefix, issuer
 	return g
 }
 
@@ -90,6 +99,15 @@ func (g Guardrails) exempt() Values {
 	return sorted(roles)
 }
 
+// guarded returns the roles and OIDC providers that only exempt roles may change.
+func (g Guardrails) guarded() Values {
+	guarded := g.exempt()
+	if g.CIRoles != "" {
+		guarded = append(guarded, "arn:*:iam::*:role/"+g.CIRoles+"*", "arn:*:iam::*:oidc-provider/"+g.CIIssuer)
+	}
+	return sorted(guarded)
+}
+
 // baseline keeps the account in the organization and its logs enabled, and protects the exempt roles.
 func (g Guardrails) baseline() Document {
 	return Document{
@@ -113,11 +131,11 @@ func (g Guardrails) baseline() Document {
 		},
 		{
 			// A principal that can change an exempt role, or pass it to a service, would be exempt itself.
-			Sid: "ExemptRolesStay", Effect: Deny, Resource: g.exempt(),
+			Sid: "ExemptRolesStay", Effect: Deny, Resource: g.guarded(),
 			Action: []string{
-				"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy",
+				"iam:AddClientIDToOpenIDConnectProvider", "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteOpenIDConnectProvider", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy",
 				"iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
-				"iam:UpdateRole", "iam:UpdateRoleDescription",
+				"iam:UpdateOpenIDConnectProviderThumbprint", "iam:UpdateRole", "iam:UpdateRoleDescription",
 			},
 			Condition: g.others(nil),
 		},

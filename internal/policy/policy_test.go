@@ -38,12 +38,14 @@ func TestNothingIsOpen(t *testing.T) {
 		"CI.Assume":             ci.Assume(),
 		"CI.Deploy":             ci.Deploy(),
 		"CI.Preview":            ci.Preview(),
+		"Describe":              Describe([]string{bucket + "/a"}),
 		"FlowLogs":              FlowLogs("arn:aws:logs:us-west-2:" + account + ":log-group:flow"),
-		"GitHubTrust":           GitHubTrust("aws", account, "repo:o/r:environment:e"),
 		"Guardrails.KillSwitch": guardrails.KillSwitch(),
 		"InstanceTrust":         InstanceTrust(),
 		"KillSwitchRole":        KillSwitchRole("aws", account, "arn:aws:organizations::1:policy/p", []string{account}),
 		"LogBucket":             LogBucket(bucket, account),
+		"OIDC.Trust":            OIDC{"gitlab.com", "https://gitlab.com"}.Trust("aws", account, "project_path:g/p:ref_type:branch:ref:*"),
+		"PreviewTrust":          PreviewTrust("aws", account, account, ci.CIPrefix()),
 		"PodTrust":              PodTrust("aws", "us-west-2", account, "c", "training", "training"),
 		"PrivateBucket":         PrivateBucket(bucket),
 		"SageMaker":             SageMaker("aws", "us-west-2", account, access),
@@ -54,13 +56,16 @@ func TestNothingIsOpen(t *testing.T) {
 		t.Errorf("the package has %v; this test covers %v", declared, slices.Sorted(maps.Keys(documents)))
 	}
 	open := map[string]string{ // statements that are wide on purpose
-		"AccountKey AccountDecides":  "AWS's default key policy: the account's IAM policies decide",
-		"CI.Deploy UseServices":      "an administrator of the account in all but IAM",
-		"CI.Deploy ManageOwnRoles":   "bounded by the resource: names with the stack's prefix",
-		"CI.Preview SeeResources":    "reads descriptions only",
-		"InstanceTrust ":             "EC2 sends no source account: an instance profile belongs to the account anyway",
-		"SageMaker SignInToRegistry": "the action has no resource-level permissions",
-		"SageMaker WriteMetrics":     "the action has no resource-level permissions; bounded by the namespace",
+		"AccountKey AccountDecides":      "AWS's default key policy: the account's IAM policies decide",
+		"CI.Deploy UseServices":          "an administrator of the account in all but IAM",
+		"CI.Deploy ManageOwnRoles":       "bounded by the resource: names with the stack's prefix",
+		"CI.Preview SeeResources":        "reads descriptions only",
+		"Describe SeeResources":          "reads descriptions only",
+		"PreviewTrust ManagementAccount": "whoever the management account allows; the role is read-only",
+		"PreviewTrust PullRequests":      "bounded by the name of the CI preview role",
+		"InstanceTrust ":                 "EC2 sends no source account: an instance profile belongs to the account anyway",
+		"SageMaker SignInToRegistry":     "the action has no resource-level permissions",
+		"SageMaker WriteMetrics":         "the action has no resource-level permissions; bounded by the namespace",
 	}
 	for name, document := range documents {
 		if len(document) == 0 {
@@ -97,8 +102,12 @@ func openness(s Statement) string {
 		if len(p.Service) > 0 && len(equals["aws:SourceAccount"]) == 0 {
 			return "lets a service act for any account"
 		}
-		if len(p.Federated) > 0 && len(equals[GitHubHost+":sub"]) == 0 {
-			return "lets any workflow in"
+		for _, provider := range p.Federated {
+			_, issuer, _ := strings.Cut(provider, "oidc-provider/")
+			subjects := append(slices.Clone(equals[issuer+":sub"]), s.Condition["StringLike"][issuer+":sub"]...)
+			if len(subjects) == 0 || len(equals[issuer+":aud"]) == 0 || strings.HasPrefix(subjects[0], "*") {
+				return "lets any workflow in"
+			}
 		}
 	}
 	for _, action := range s.Action {

@@ -11,12 +11,13 @@ type ControlPolicy struct {
 	Document Document
 }
 
-// Limits of AWS Organizations. It counts all characters of a document; ours contain no white space. AWS doubled both
-// in May 2026; the old ones are safe in every partition.
+// Limits of AWS Organizations. It counts all characters of a document; ours contain no white space. AWS doubled both on
+// 2026-05-15, in the commercial, GovCloud and China partitions:
+// https://github.com/awslabs/landing-zone-accelerator-on-aws/issues/1119, read 2026-11-26.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 const (
-	MaxCharacters = 5120 // characters of one service control policy
-	maxAttached   = 5    // service control policies directly attached to one root, OU or account
+	MaxCharacters = 10240 // characters of one service control policy
+	maxAttached   = 10    // service control policies directly attached to one root, OU or account
 
 	// MaxGuardrails leaves room for FullAWSAccess, without which everything is denied, and for the kill switch,
 	// which AWS Budgets attaches to the account.

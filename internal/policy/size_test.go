@@ -69,7 +69,7 @@ func TestSplit(t *testing.T) {
 	sized := func(sid string, n int) Statement {
 		return Statement{Sid: sid, Effect: Deny, Action: []string{strings.Repeat("a", n)}, Resource: []string{"*"}}
 	}
-	got, err := split([]ControlPolicy{{"one", Document{sized("A", 2000), sized("B", 2000), sized("C", 2000), sized("D", 4000)}}, {"two", Document{sized("E", 10)}}}, 9)
+	got, err := split([]ControlPolicy{{"one", Document{sized("A", 4000), sized("B", 4000), sized("C", 4000), sized("D", 8000)}}, {"two", Document{sized("E", 10)}}}, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +84,10 @@ func TestSplit(t *testing.T) {
 	if want := "one:AB one-2:C one-3:D two:E"; strings.Join(names, " ") != want {
 		t.Errorf("got %s, want %s", strings.Join(names, " "), want)
 	}
-	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 6000)}}}, 9); err == nil || !strings.Contains(err.Error(), "statement A has") {
+	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 11000)}}}, 9); err == nil || !strings.Contains(err.Error(), "statement A has") {
 		t.Errorf("a statement that is too large: %v", err)
 	}
-	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 5000), sized("B", 5000)}}}, 1); err == nil || !strings.Contains(err.Error(), "2 are needed") {
+	if _, err := split([]ControlPolicy{{"one", Document{sized("A", 10000), sized("B", 10000)}}}, 1); err == nil || !strings.Contains(err.Error(), "2 are needed") {
 		t.Errorf("too many policies: %v", err)
 	}
 	// Exactly as large as AWS takes, and one character more.

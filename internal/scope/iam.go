@@ -1,7 +1,9 @@
 package scope
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
@@ -10,14 +12,18 @@ import (
 	"llm-platform/internal/policy"
 )
 
-// RoleArgs describes a role. Trust and Description are required.
+// RoleArgs describes a role. Trust, Description and Account are required.
 type RoleArgs struct {
-	Description string
-	Trust       pulumi.StringInput // assume-role policy, JSON
-	Permissions pulumi.StringInput // inline policy, JSON; nil: none
-	Managed     []string           // names of AWS managed policies to attach, for example AmazonEKS_CNI_Policy
-	Parent      pulumi.Resource    // of role and policies; its provider creates them
-	DependsOn   []pulumi.Resource
+	Name         string // only where the name is a contract; empty: chosen by Pulumi
+	Description  string
+	Account      pulumi.StringOutput     // id of the role's account
+	Trust        pulumi.StringInput      // assume-role policy, JSON
+	Permissions  pulumi.StringInput      // inline policy, JSON; nil: none
+	Managed      []string                // names of AWS managed policies to attach, for example AmazonEKS_CNI_Policy
+	SessionHours int                     // longest session; 0: one hour
+	Parent       pulumi.Resource         // of role and policies; its provider creates them
+	Provider     pulumi.ProviderResource // creates them instead; nil: the parent's
+	DependsOn    []pulumi.Resource
 }
 
 // Role is a role with its permissions.
@@ -28,12 +34,32 @@ type Role struct {
 	Ready []pulumi.Resource
 }
 
-// NewRole creates a role with the inline policy <name>-policy and the attachments <name>-<managed policy>.
+// NewRole creates a role with the inline policy <name>-policy and the attachments <name>-<managed policy>, within the
+// stack's permissions boundary.
 func (s Scope) NewRole(ctx *pulumi.Context, name string, args RoleArgs) (Role, error) {
-	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+	inputs := &iam.RoleArgs{
 		Description:      pulumi.String(args.Description),
 		AssumeRolePolicy: args.Trust,
-	}, pulumi.Parent(args.Parent), pulumi.DependsOn(args.DependsOn))
+	}
+	if args.Account.OutputState == nil {
+		return Role{}, errors.New("role: its account is required")
+	}
+	if s.Boundary != "" {
+		inputs.PermissionsBoundary = args.Account.ApplyT(func(id string) string {
+			return policy.PolicyARN(s.Partition, id, s.Boundary)
+		}).(pulumi.StringOutput)
+	}
+	if args.Name != "" {
+		inputs.Name = pulumi.String(args.Name)
+	}
+	if args.SessionHours > 0 {
+		inputs.MaxSessionDuration = pulumi.Int(args.SessionHours * 3600)
+	}
+	child := []pulumi.ResourceOption{pulumi.Parent(args.Parent)}
+	if args.Provider != nil {
+		child = append(child, pulumi.Provider(args.Provider))
+	}
+	role, err := iam.NewRole(ctx, name, inputs, append(slices.Clone(child), pulumi.DependsOn(args.DependsOn))...)
 	if err != nil {
 		return Role{}, fmt.Errorf("role: %w", err)
 	}
@@ -41,7 +67,7 @@ func (s Scope) NewRole(ctx *pulumi.Context, name string, args RoleArgs) (Role, e
 	if args.Permissions != nil {
 		inline, err := iam.NewRolePolicy(ctx, name+"-policy", &iam.RolePolicyArgs{
 			Role: role.Name, Policy: args.Permissions,
-		}, pulumi.Parent(args.Parent))
+		}, child...)
 		if err != nil {
 			return Role{}, fmt.Errorf("permissions: %w", err)
 		}

@@ -19,10 +19,11 @@ type Scope struct {
 	Prefix    string            // <project>-<stack>: names that are a contract start with it
 	Protect   bool              // Pulumi refuses to delete what holds data, money or accounts
 	Tags      map[string]string // default tags of every AWS resource, the platform's own included
+	Boundary  string            // permissions boundary of every role: name of a policy in each account, or ARN of an AWS managed one; empty: none
 }
 
 // New returns the scope of the running stack. tags are the tags of the configuration.
-func New(ctx *pulumi.Context, region string, protect bool, tags map[string]string) Scope {
+func New(ctx *pulumi.Context, region string, protect bool, tags map[string]string, boundary string) Scope {
 	s := Scope{
 		Project:   ctx.Project(),
 		Stack:     ctx.Stack(),
@@ -30,6 +31,7 @@ func New(ctx *pulumi.Context, region string, protect bool, tags map[string]strin
 		Partition: catalog.Partition,
 		Prefix:    ctx.Project() + "-" + ctx.Stack(),
 		Protect:   protect,
+		Boundary:  boundary,
 		Tags: map[string]string{
 			"Project":     ctx.Project(),
 			"Environment": ctx.Stack(),
@@ -53,6 +55,7 @@ type Account struct {
 	Name     string              // as in the configuration, for example training
 	ID       pulumi.StringOutput // 12 digits
 	ARN      pulumi.StringOutput // of the account in its organization; without one, of its root principal
-	Role     pulumi.StringOutput // ARN of the role that the program assumes in the account; empty if none
+	Role     pulumi.StringOutput // ARN of the role that deploys in the account; empty if none
+	Acting   pulumi.StringOutput // ARN of the role that this run assumes: Role or, in a preview, the read-only one
 	Provider *aws.Provider       // in the platform's region; works in this account or fails
 }

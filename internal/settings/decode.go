@@ -16,12 +16,16 @@ import (
 // decode reads the values of a stack: text by top-level key, with objects and arrays as JSON, as the engine passes
 // them. It goes on after an error. What could not be read has its zero value.
 func decode(values map[string]string) (raw, field.ErrorList) {
-	tree := make(map[string]any, len(values))
-	for key, text := range values {
-		tree[key] = parse(text)
-	}
 	var d decoder
 	var r raw
+	tree := make(map[string]any, len(values))
+	for key, text := range values {
+		if namespace, name, foreign := strings.Cut(key, ":"); foreign {
+			d.errors = append(d.errors, foreignKey(namespace, name)...)
+		} else {
+			tree[key] = parse(text)
+		}
+	}
 	d.object(nil, tree, reflect.ValueOf(&r).Elem(), true)
 	return r, d.errors
 }

@@ -16,7 +16,7 @@ import (
 type Guardrails struct {
 	Enabled                bool
 	Regions                []string // allowed regions, the stack's own first
-	ExemptRoles            []string // names, with paths, of exempt roles besides Organization.RoleName
+	ExemptRoles            []string // names or patterns with *, with paths, of exempt roles besides Organization.RoleName
 	InstanceTypes          []string // accelerated EC2 types that the training account may start besides its pools'
 	SageMakerInstanceTypes []string // accelerated SageMaker types (ml.…) that it may start besides those of its EC2 types
 }
@@ -42,8 +42,27 @@ func (g rawGuardrails) resolve(region string) Guardrails {
 
 var (
 	instanceType = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
-	rolePath     = regexp.MustCompile(`^([A-Za-z0-9+=,.@_-]+/){0,16}[A-Za-z0-9+=,.@_-]{1,64}$`)
+	rolePath     = regexp.MustCompile(`^([A-Za-z0-9+=,.@_*-]+/){0,16}[A-Za-z0-9+=,.@_*-]{1,64}$`)
 )
+
+// exemptRole checks the name of an exempt role, which may contain *. A * also matches slashes. Four characters before
+// the first one keep a pattern from matching everything, and the program's own roles are never exempt: pods, notebooks
+// and pull requests act as them. Names that a pattern matches are guarded as the pattern is.
+func exemptRole(p *field.Path, role string, s Settings) field.ErrorList {
+	literal, _, pattern := strings.Cut(role, "*")
+	own := projectName + "-" + s.Stack + "-"
+	switch {
+	case !rolePath.MatchString(role):
+		return field.ErrorList{field.Invalid(p, role, "must be the name of a role with its path, not an ARN, for example team/Administrator; * stands for any text")}
+	case role == s.Organization.RoleName:
+		return field.ErrorList{field.Forbidden(p, role+" is organization.roleName, which is exempt already; remove it")}
+	case pattern && len(literal) < 4:
+		return field.ErrorList{field.Invalid(p, role, "must have at least 4 characters before the first *, for example stacksets-exec-*")}
+	case pattern && (strings.HasPrefix(own, literal) || strings.HasPrefix(literal, own)):
+		return field.ErrorList{field.Invalid(p, role, "must not match the stack's own roles, whose names begin with "+own)}
+	}
+	return nil
+}
 
 func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 	if !g.Enabled {
@@ -55,13 +74,7 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 		errs = append(errs, validateRegion(regions.Index(i), region)...)
 	}
 	for i, role := range g.ExemptRoles {
-		switch {
-		case !rolePath.MatchString(role):
-			errs = append(errs, field.Invalid(roles.Index(i), role,
-				"must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator"))
-		case role == s.Organization.RoleName:
-			errs = append(errs, field.Forbidden(roles.Index(i), role+" is organization.roleName, which is exempt already; remove it"))
-		}
+		errs = append(errs, exemptRole(roles.Index(i), role, s)...)
 	}
 	for i, name := range g.InstanceTypes {
 		bare := strings.TrimPrefix(name, "ml.")
@@ -75,6 +88,9 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 	}
 	guardrails := policy.NewGuardrails(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
 		s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
+	if s.CI.Repository != "" {
+		guardrails = guardrails.WithCI(policy.CI{Prefix: projectName + "-" + s.Stack + "-"}.CIPrefix(), s.CI.Issuer)
+	}
 	if _, err := guardrails.Policies(); err != nil {
 		errs = append(errs, field.Forbidden(p, fmt.Sprint(err)))
 	}

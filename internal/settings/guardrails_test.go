@@ -44,7 +44,7 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	for name, change := range map[string]func(*raw){
 		"as they are": func(*raw) {},
 		"everything": func(s *raw) {
-			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
+			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin", "stacksets-exec-*", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
 			s.CI = rawCI{
@@ -78,22 +78,27 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{`guardrails.regions[0]: must be an AWS region, for example us-west-2, got "eu-west-1a"; omit the letter of an availability zone`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1a"} }},
 		{`guardrails.regions[1]: repeats "eu-west-1"; list it once`, func(s *raw) { s.Guardrails.Regions = []string{"eu-west-1", "eu-west-1"} }},
 		{`guardrails.regions[0]: must not be in China, whose accounts, budgets, service principals or endpoint names differ, got "cn-north-1"; use a region of the partition aws, for example us-west-2`, func(s *raw) { s.Guardrails.Regions = []string{"cn-north-1"} }},
-		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator, got "*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"*"} }},
-		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN or a pattern, for example team/Administrator, got "arn:aws:iam::123456789012:role/Admin"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"arn:aws:iam::123456789012:role/Admin"} }},
+		{`guardrails.exemptRoles[0]: must have at least 4 characters before the first *, for example stacksets-exec-*, got "*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"*"} }},
+		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN, for example team/Administrator, got "arn:aws:iam::123456789012:role/Admin"; * stands for any text`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"arn:aws:iam::123456789012:role/Admin"} }},
+		{`guardrails.exemptRoles[0]: must have at least 4 characters before the first *, for example stacksets-exec-*, got "abc*Administrator"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"abc*Administrator"} }},
+		{`guardrails.exemptRoles[0]: must have at least 4 characters before the first *, for example stacksets-exec-*, got "*/*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"*/*"} }},
+		{`guardrails.exemptRoles[0]: must not match the stack's own roles, whose names begin with llm-platform-dev-, got "llm-*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"llm-*"} }},
+		{`guardrails.exemptRoles[0]: must not match the stack's own roles, whose names begin with llm-platform-dev-, got "llm-platform-dev-ci-*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"llm-platform-dev-ci-*"} }},
+		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN, for example team/Administrator, got "Admin?"; * stands for any text`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"Admin?"} }},
 		{"guardrails.exemptRoles[0]: OrganizationAccountAccessRole is organization.roleName, which is exempt already; remove it", func(s *raw) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "g6"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"g6"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "p*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"p*"} }},
 		{"guardrails.instanceTypes[0]: m6i.large has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "ml.*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"ml.*"} }},
 		{"guardrails.instanceTypes[0]: ml.t3.medium has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"ml.t3.medium"} }},
-		{"guardrails: service control policy accelerators: statement OnlyListedTypes has 6702 characters, but AWS allows 5120: list fewer values", func(s *raw) {
-			for i := range 400 {
+		{"guardrails: service control policy accelerators: statement OnlyListedTypes has 11502 characters, but AWS allows 10240: list fewer values", func(s *raw) {
+			for i := range 700 {
 				s.Guardrails.InstanceTypes = append(s.Guardrails.InstanceTypes, fmt.Sprintf("p%d.48xlarge", i))
 			}
 		}},
-		{"guardrails: service control policies: 4 are needed, but one target allows 3 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
-			for i := range 100 {
-				s.Guardrails.InstanceTypes = append(s.Guardrails.InstanceTypes, fmt.Sprintf("p%d.48xlarge", i))
+		{"guardrails: service control policies: 9 are needed, but one target allows 8 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
+			for i := range 80 {
+				s.Guardrails.ExemptRoles = append(s.Guardrails.ExemptRoles, fmt.Sprintf("AWSReservedSSO_Administrator_%d", i))
 			}
 		}},
 		{`budget.killSwitch: must be one of none, manual, automatic, got "yes"`, func(s *raw) { s.Budget.KillSwitch = "yes" }},
@@ -118,6 +123,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"https://github.com/owner/name\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "https://github.com/owner/name" }},
 		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"owner/*\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "owner/*" }},
 		{"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"owner@12/name\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids", func(s *raw) { s.CI.Repository = "owner@12/name" }},
+		{"ci.repository: is required; with organization.mode none, the stack's organization.previewRoleName trusts the CI preview role only. Set it, or name an existing role", func(s *raw) {
+			s.CI.Repository, s.Organization.Mode, s.Organization.PreviewRoleName, s.Budget.KillSwitch = "", None, "llm-platform-{stack}-preview", None
+		}},
 		{"ci.repository: is required; other ci keys have no effect without it: set it, or remove them", func(s *raw) { s.CI.Repository, s.CI.StateBucketARN = "", "arn:aws:s3:::state" }},
 		{`ci.environment: must be the name of a GitHub environment, not a pattern: letters, digits, dots, _ and -, got "prod:*"`, func(s *raw) { s.CI.Environment = "prod:*" }},
 		{`ci.account: must be an account of organization.accounts, got "deployment"`, func(s *raw) { s.CI.Account = "deployment" }},
@@ -151,5 +159,54 @@ func TestSubjects(t *testing.T) {
 	s.CI.Repository = "owner@1/name@2"
 	if got, want := s.CI.PreviewSubject(), "repo:owner@1/name@2:pull_request"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// The issuer is that of the Git server, and its subjects are.
+func TestIssuers(t *testing.T) {
+	for name, c := range map[string]struct {
+		git                               rawGit
+		repository, branch                string
+		issuer, audience, deploy, preview string
+	}{
+		"github.com": {rawGit{Provider: GitHub}, "o@1/r@2", "", "token.actions.githubusercontent.com", "sts.amazonaws.com",
+			"repo:o@1/r@2:environment:dev", "repo:o@1/r@2:pull_request"},
+		"no Git": {rawGit{Provider: None}, "o/r", "", "token.actions.githubusercontent.com", "sts.amazonaws.com",
+			"repo:o/r:environment:dev", "repo:o/r:pull_request"},
+		"GHE.com": {rawGit{Provider: GitHub, BaseURL: "https://api.acme.ghe.com/"}, "o/r", "", "token.actions.acme.ghe.com", "sts.amazonaws.com",
+			"repo:o/r:environment:dev", "repo:o/r:pull_request"},
+		"GitHub Enterprise Server": {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o/r", "live", "git.example.com/_services/token", "sts.amazonaws.com",
+			"repo:o/r:environment:live", "repo:o/r:pull_request"},
+		"gitlab.com": {rawGit{Provider: GitLab}, "g/s/p", "", "gitlab.com", "https://gitlab.com",
+			"project_path:g/s/p:ref_type:branch:ref:main", "project_path:g/s/p:ref_type:branch:ref:*"},
+		"GitLab of one's own": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/api/v4/"}, "g/p", "release/live", "git.example.com", "https://git.example.com",
+			"project_path:g/p:ref_type:branch:ref:release/live", "project_path:g/p:ref_type:branch:ref:*"},
+	} {
+		r := good()
+		r.Git, r.CI.Repository, r.CI.Environment = c.git, c.repository, c.branch
+		if lines := errorsOf(r); len(lines) > 0 {
+			t.Errorf("%s: %v", name, lines)
+		}
+		ci := r.resolve("dev").CI
+		got := []string{ci.Issuer, ci.Audience, ci.DeploySubject(), ci.PreviewSubject()}
+		if want := []string{c.issuer, c.audience, c.deploy, c.preview}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for want, c := range map[string]struct {
+		git                rawGit
+		repository, branch string
+	}{
+		`ci.repository: must be owner/name without ids, since git.baseUrl is a GitHub Enterprise Server, which has no immutable subjects, got "o@1/r@2"`:                                {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o@1/r@2", ""},
+		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "o@1/r@2"`: {rawGit{Provider: GitLab}, "o@1/r@2", ""},
+		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "g/*"`:     {rawGit{Provider: GitLab}, "g/*", ""},
+		`ci.environment: must be the name of a protected branch, not a pattern, since git.provider is gitlab: letters, digits, dots, _, - and /, got "*"`:                               {rawGit{Provider: GitLab}, "g/p", "*"},
+		"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"g/s/p\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids":                  {rawGit{Provider: GitHub}, "g/s/p", ""},
+	} {
+		r := good()
+		r.Git, r.CI.Repository, r.CI.Environment = c.git, c.repository, c.branch
+		if lines := errorsOf(r); len(lines) != 1 || lines[0] != want {
+			t.Errorf("want %s\ngot  %q", want, lines)
+		}
 	}
 }

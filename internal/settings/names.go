@@ -5,6 +5,8 @@ const None = "none"
 
 // Names that several parts of the platform share.
 const (
+	projectName = "llm-platform" // in Pulumi.yaml; names of roles begin with it
+
 	TrainingNamespace      = "training" // Kubernetes namespace of training runs
 	TrainingServiceAccount = "training" // their service account; Pod Identity binds it to the training role
 	RunsPrefix             = "runs/"    // in the checkpoint and artifact buckets; a run writes under runs/<run>/

@@ -25,16 +25,24 @@ type Organization struct {
 	Mode                string             // Create, Adopt or None
 	ManagementAccountID string             // 12 digits; credentials of another account are refused. Empty: not checked
 	TrustedServices     []string           // service principals with trusted access; Create only
-	OrganizationalUnits []string           // names of OUs to create under the root
+	OrganizationalUnits map[string]Unit    // by the name that accounts use, for example workloads or ou-…
 	Accounts            map[string]Account // by name, for example training
 	RoleName            string             // role to assume in every account. Empty: none, the credentials are used as they are
+	PreviewRoleName     string             // role that previews assume where RoleName is denied to them. Empty: none
+	PermissionsBoundary string             // name, with its path, of a policy in every account, or ARN of an AWS managed one. Empty: none
+}
+
+// Unit is an OU: either an existing one, with ID, or one to create under the root, with Name.
+type Unit struct {
+	Name string // in AWS; empty for an existing one
+	ID   string // ou-…; empty: it is created
 }
 
 // Account is one member account: either an existing one, with ID, or one to create, with Email.
 type Account struct {
 	Name               string // in AWS
 	Email              string // of the root user of an account to create; empty for an existing one
-	OrganizationalUnit string // one of Organization.OrganizationalUnits or an OU id (ou-…); empty: the root
+	OrganizationalUnit string // a key of Organization.OrganizationalUnits or an OU id (ou-…); empty: the root
 	ID                 string // of an existing account; empty: it is created
 }
 
@@ -46,6 +54,8 @@ type rawOrganization struct {
 	Accounts            map[string]rawAccount `json:"accounts"`
 	EmailTemplate       string                `json:"emailTemplate"`
 	RoleName            string                `json:"roleName"`
+	PreviewRoleName     string                `json:"previewRoleName"`
+	PermissionsBoundary string                `json:"permissionsBoundary"`
 }
 
 type rawAccount struct {
@@ -60,13 +70,22 @@ func (o rawOrganization) resolve(stack string) Organization {
 	for name, account := range o.Accounts {
 		accounts[name] = account.resolve(stack, name, o.EmailTemplate)
 	}
+	units := make(map[string]Unit, len(o.OrganizationalUnits))
+	for _, name := range o.OrganizationalUnits {
+		units[name] = Unit{Name: "llm-" + stack + "-" + name}
+		if unitID.MatchString(name) {
+			units[name] = Unit{ID: name}
+		}
+	}
 	return Organization{
 		Mode:                o.Mode,
 		ManagementAccountID: o.ManagementAccountID,
 		TrustedServices:     o.TrustedServices,
-		OrganizationalUnits: o.OrganizationalUnits,
+		OrganizationalUnits: units,
 		Accounts:            accounts,
 		RoleName:            o.RoleName,
+		PreviewRoleName:     strings.ReplaceAll(o.PreviewRoleName, "{stack}", stack),
+		PermissionsBoundary: o.PermissionsBoundary,
 	}
 }
 
@@ -83,8 +102,10 @@ func (a rawAccount) resolve(stack, name, emailTemplate string) Account {
 
 var (
 	unitID   = regexp.MustCompile(`^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$`)
-	unitName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,127}$`)
+	unitName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 _-]{0,99}$`) // AWS allows 128 characters, of which llm-<stack>- takes up to 25
 	roleName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
+	// boundary matches the name of a managed policy with its path, or the ARN of one that AWS manages.
+	boundary = regexp.MustCompile(`^(arn:aws[a-z-]*:iam::aws:policy/)?([A-Za-z0-9+=,.@_-]+/){0,16}[A-Za-z0-9+=,.@_-]{1,128}$`)
 )
 
 func (o rawOrganization) validate(p *field.Path, resolved Organization, in input) field.ErrorList {
@@ -93,22 +114,37 @@ func (o rawOrganization) validate(p *field.Path, resolved Organization, in input
 		account(p.Child("managementAccountId"), o.ManagementAccountID),
 		optional(p.Child("roleName"), o.RoleName, roleName, "a role name of 1 to 64 letters, digits and +=,.@_-"),
 		unique(p.Child("trustedServices"), o.TrustedServices),
+		optional(p.Child("previewRoleName"), resolved.PreviewRoleName, roleName, "a role name of 1 to 64 letters, digits and +=,.@_-"),
+		optional(p.Child("permissionsBoundary"), o.PermissionsBoundary, boundary,
+			"the name of a managed policy that exists in every account, with its path, for example team/Boundary, or the ARN of an AWS managed policy"),
 	)
+	if o.ManagementAccountID == "" && o.Mode == Create {
+		errs = append(errs, field.Required(p.Child("managementAccountId"),
+			"organization.mode create turns the account of the credentials into a management account for good. "+
+				"`aws sts get-caller-identity` prints its id"))
+	}
+	switch preview := p.Child("previewRoleName"); {
+	case o.PreviewRoleName == "":
+	case o.RoleName == "":
+		errs = append(errs, field.Forbidden(preview, "has no effect with an empty organization.roleName; remove it"))
+	case resolved.PreviewRoleName == o.RoleName:
+		errs = append(errs, field.Invalid(preview, o.PreviewRoleName, "must differ from organization.roleName, which can change everything; use a read-only role"))
+	}
 	if o.RoleName == "" && o.Mode != None {
 		errs = append(errs, field.Required(p.Child("roleName"),
 			"the program assumes it in every account. To use the credentials as they are, set organization.mode to none"))
 	}
 	for i, service := range o.TrustedServices {
-		if !slices.Contains(trustable, service) {
-			errs = append(errs, field.Invalid(p.Child("trustedServices").Index(i), service,
-				"must be a service that supports trusted access "+
-					"(https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html)"+suggest(service, trustable)))
-		}
+		errs = append(errs, trustedService(p.Child("trustedServices").Index(i), service)...)
 	}
 	units := p.Child("organizationalUnits")
 	for i, name := range o.OrganizationalUnits {
-		errs = append(errs, match(units.Index(i), name, unitName,
-			"an OU name of letters, digits, spaces, _ and -, a letter first")...)
+		if strings.HasPrefix(name, "ou-") {
+			errs = append(errs, match(units.Index(i), name, unitID, "an OU name, or the id of an existing OU, for example ou-ab12-34cd56ef")...)
+		} else {
+			errs = append(errs, match(units.Index(i), name, unitName,
+				"an OU name of up to 100 letters, digits, spaces, _ and -, a letter first, or the id of an existing OU (ou-…)")...)
+		}
 		if slices.ContainsFunc(o.OrganizationalUnits[:i], func(other string) bool { return strings.EqualFold(name, other) }) {
 			errs = append(errs, field.Duplicate(units.Index(i), name))
 		}

@@ -160,7 +160,7 @@ func TestAccepted(t *testing.T) {
 		"weekdays":                   moved("cron(0 */4 ? * MON-FRI *)"),
 		"branch with plus and at":    {"git.branch": "release+1/alice@fix"},
 		"managed user's repository":  {"git.repository": "octocat_acme/llm"},
-		"GitLab beside GitHub's CI":  {"git.provider": "gitlab", "git.baseUrl": "https://git.example.com/api/v4/", "git.repository": "a/b/scripts"},
+		"GitLab with CI on it":       {"git.provider": "gitlab", "git.baseUrl": "https://git.example.com/api/v4/", "git.repository": "a/b/scripts", "ci.repository": "a/b/platform"},
 		"requester pays":             {"storage.sourceBucket": "company-data", "storage.requesterPays": true},
 		"open to all, and confirmed": {"cluster.publicCidrs": []any{"0.0.0.0/0"}, "cluster.allowPublicAccessFromAnywhere": true},
 	} {

@@ -60,8 +60,9 @@ type input struct {
 // read reports whether a key could be read with all its parts. Without that, do not compare other keys with it.
 func (in input) read(p *field.Path) bool { return !overlaps(in.unread, p.String()) }
 
-// Load reads the values of a stack, by top-level key without the project's namespace. Its error lists everything that
-// is wrong: missing, mistyped, out of range and contradictory values, and unknown keys with the nearest known one.
+// Load reads the values of a stack, by top-level key without the project's namespace; keys of other namespaces have
+// theirs, for example aws:region. Its error lists everything that is wrong: missing, mistyped, out of range and
+// contradictory values, unknown keys with the nearest known one, and keys of namespaces that the program does not read.
 // secretKeys are the top-level keys with a secret in them; a value of type SecretText under another key is an error, and
 // no error shows it. environment looks up variables; Load reads the Git tokens.
 func Load(stack string, values map[string]string, secretKeys []string, environment func(string) string) (Settings, error) {
@@ -76,7 +77,7 @@ func Load(stack string, values map[string]string, secretKeys []string, environme
 
 // resolve fills in what the user left out. It accepts any values; Load returns its result if they are valid.
 func (r raw) resolve(stack string) Settings {
-	network := r.Network.resolve(r.Region)
+	network, git := r.Network.resolve(r.Region), r.Git.resolve(stack)
 	return Settings{
 		Stack:        stack,
 		Region:       r.Region,
@@ -87,10 +88,10 @@ func (r raw) resolve(stack string) Settings {
 		SageMaker:    r.SageMaker,
 		Guardrails:   r.Guardrails.resolve(r.Region),
 		Budget:       r.Budget,
-		CI:           r.CI.resolve(stack),
+		CI:           r.CI.resolve(stack, git),
 		Network:      network,
 		Cluster:      r.Cluster.resolve(r.Region, network),
-		Git:          r.Git.resolve(stack),
+		Git:          git,
 		Training:     r.Training,
 	}
 }

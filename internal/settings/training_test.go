@@ -121,7 +121,7 @@ func TestSecretsAreHidden(t *testing.T) {
 // A token comes from the configuration or from the environment.
 func TestToken(t *testing.T) {
 	for provider, variable := range map[string]string{GitHub: "GITHUB_TOKEN", GitLab: "GITLAB_TOKEN"} {
-		set := map[string]any{"git.provider": provider}
+		set := map[string]any{"git.provider": provider, "ci.repository": ""}
 		load := func(variable string, secret ...string) error {
 			_, err := Load("dev", with(t, "dev", set), secret, func(name string) string { return map[string]string{variable: "x"}[name] })
 			return err
@@ -148,7 +148,7 @@ func TestToken(t *testing.T) {
 func TestGitSource(t *testing.T) {
 	commit := strings.Repeat("0a", 20)
 	for source, want := range map[string]Git{"main": {SourceBranch: "main"}, commit: {SourceCommit: commit}, "release/1": {SourceBranch: "release/1"}} {
-		s, err := Load("dev", with(t, "dev", map[string]any{"git.source": source, "git.provider": GitLab, "git.repository": "a/b/scripts"}), nil, token)
+		s, err := Load("dev", with(t, "dev", map[string]any{"git.source": source, "git.provider": GitLab, "git.repository": "a/b/scripts", "ci.repository": ""}), nil, token)
 		if err != nil {
 			t.Error(err)
 		} else if s.Git.SourceBranch != want.SourceBranch || s.Git.SourceCommit != want.SourceCommit || s.Git.Owner != "a/b" || s.Git.Repository != "scripts" || s.Git.Branch != "training/dev" {

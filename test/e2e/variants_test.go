@@ -32,7 +32,7 @@ var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-mo
 // variants returns the three shipped stacks, and three more for the modes that these do not use. In addition to the
 // shipped files they set what a user must fill in: repository, image and account.
 func variants(t *testing.T) []variant {
-	git := map[string]any{"git.repository": repository(), "training.image": image}
+	git := map[string]any{"git.repository": repository(), "training.image": image, "organization.managementAccountId": caller(t)}
 	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
 	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: 2, taint: "nvidia.com/gpu=true"}
 	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: 2, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
@@ -47,8 +47,8 @@ func variants(t *testing.T) []variant {
 				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-dev-")),
 					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
-				r.equal("OU of training", r.ouOf("training"), "workloads")
-				r.equal("OU of deployment", r.ouOf("deployment"), "infrastructure")
+				r.equal("OU of training", r.ouOf("training"), "llm-dev-workloads")
+				r.equal("OU of deployment", r.ouOf("deployment"), "llm-dev-infrastructure")
 				r.network(5)
 				r.cluster([]string{publicRange}, addons)
 				r.pools(map[string]pool{"system": system, "gpu": g5})
@@ -77,7 +77,7 @@ func variants(t *testing.T) []variant {
 			after: func(r *reader) {
 				g5 := g5
 				g5.largest = 4
-				r.equal("OU of research", r.ouOf("research"), "workloads")
+				r.equal("OU of research", r.ouOf("research"), "llm-dev-workloads")
 				r.pools(map[string]pool{"system": system, "gpu": g5})
 				r.equal("the second copy is the sample", r.object(r.output("destinationDataUrl")+"again/corpus.txt") == sample(r.t), true)
 				r.job(1, otherImage)
@@ -88,7 +88,7 @@ func variants(t *testing.T) []variant {
 			},
 			end: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
-				r.equal("OU of training, which is retained", r.ouOf("training"), "workloads")
+				r.equal("OU of training, which is retained", r.ouOf("training"), "llm-dev-workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-dev-")), 0)
 				r.equal("namespace training is deleted", r.kubectl("namespace", "training") == nil, true)
 				if _, exists := r.github("git/ref/heads/training/dev-2"); exists {
@@ -102,7 +102,7 @@ func variants(t *testing.T) []variant {
 				r.equal("buckets", r.buckets("llm-platform-prod-"), 5)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-prod-")),
 					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
-				r.equal("OU of training", r.ouOf("training"), "workloads")
+				r.equal("OU of training", r.ouOf("training"), "llm-prod-workloads")
 				r.network(7)
 				r.cluster(nil, addons)
 				r.pools(map[string]pool{"system": three, "gpu": p5})
@@ -128,7 +128,7 @@ func variants(t *testing.T) []variant {
 					}
 				}
 				r.equal("buckets retained", r.buckets("llm-platform-prod-"), 5)
-				r.equal("OU of training, which is retained", r.ouOf("training"), "workloads")
+				r.equal("OU of training, which is retained", r.ouOf("training"), "llm-prod-workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-prod-")), 0)
 				if _, exists := r.github("git/ref/heads/training/prod"); !exists {
 					r.t.Error("the branch is deleted, but git.keepBranch is true")
@@ -143,11 +143,11 @@ func variants(t *testing.T) []variant {
 			secrets: kubeconfigSecret(t),
 			prepare: func(t *testing.T) map[string]any {
 				createBranch(t, "ours")
-				return map[string]any{"organization.accounts": accountsByID(t)}
+				return map[string]any{"organization.accounts": accountsByID(t), "organization.organizationalUnits": ousByID(t)}
 			},
 			read: func(r *reader) {
 				r.equal("no VPC", r.output("vpcId"), "")
-				r.equal("OU of training", r.ouOf("training"), "workloads")
+				r.equal("OU of training", r.ouOf("training"), "llm-dev-workloads")
 				r.job(1, image)
 				r.running()
 				r.branch("ours")
@@ -219,7 +219,7 @@ func variants(t *testing.T) []variant {
 			name: "gitlab", stack: "dev", set: with(existingCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.image": image,
-				"git.provider": "gitlab", "git.repository": "company/research/training-scripts",
+				"git.provider": "gitlab", "git.repository": "company/research/training-scripts", "ci.repository": "company/research/platform",
 			}),
 			secrets: kubeconfigSecret(t),
 			extra:   simulatedGitLab(t),
@@ -324,6 +324,22 @@ func simulatedGitLab(t *testing.T) map[string]string {
 	}
 	t.Fatal("the simulator has no GitLab provider")
 	return nil
+}
+
+// ousByID returns the OUs that the destroy of the first variant retained.
+func ousByID(t *testing.T) []any {
+	client := organizations.NewFromConfig(must(managementConfig(t.Context())))
+	root := must(client.ListRoots(t.Context(), &organizations.ListRootsInput{})).Roots[0].Id
+	var all []any
+	for _, ou := range must(client.ListOrganizationalUnitsForParent(t.Context(), &organizations.ListOrganizationalUnitsForParentInput{ParentId: root})).OrganizationalUnits {
+		if strings.HasPrefix(*ou.Name, "llm-dev-") {
+			all = append(all, *ou.Id)
+		}
+	}
+	if len(all) != 2 {
+		t.Fatalf("of the first variant's OUs there are %v", all)
+	}
+	return all
 }
 
 // accountsByID returns the settings of the accounts that the destroy of the first variant retained.

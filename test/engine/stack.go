@@ -200,7 +200,7 @@ func (s *Stack) CLI(ctx context.Context, args ...string) (stdout string, err err
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = 5 * time.Second // for what a killed CLI leaves behind
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("pulumi %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()))
+		return "", fmt.Errorf("pulumi %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()+out.String()))
 	}
 	return out.String(), nil
 }

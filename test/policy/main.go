@@ -37,11 +37,14 @@ func write() error {
 	cfg := settings.Settings{
 		Stack: "prod", Region: region,
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
-		Guardrails:   settings.Guardrails{ExemptRoles: []string{"AWSControlTowerExecution"}},
-		CI:           settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
+		Guardrails: settings.Guardrails{ExemptRoles: []string{
+			"AWSControlTowerExecution", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*", "stacksets-exec-*",
+		}},
+		CI: settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
 	}
 	guardrails := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, []string{region},
-		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"}).For(training)
+		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"}).
+		WithCI("llm-platform-prod-ci-", "token.actions.githubusercontent.com").For(training)
 	control, err := guardrails.Policies()
 	if err != nil {
 		return err
@@ -53,6 +56,10 @@ func write() error {
 	}
 	reader := ci
 	reader.Roles = nil
+	bounded, onGitHub := ci, policy.OIDC{Issuer: "token.actions.githubusercontent.com", Audience: "sts.amazonaws.com"}
+	bounded.Boundary = policy.PolicyARN(partition, training, "Boundary")
+	onGitLab := policy.OIDC{Issuer: "gitlab.com", Audience: "https://gitlab.com"}
+	gitLab := settings.CI{Server: settings.GitLab, Repository: "octo/research/llm", Environment: "main"}
 	all := map[string]policy.Document{
 		"killswitch":     guardrails.KillSwitch(),
 		"killswitchRole": policy.KillSwitchRole(partition, management, killSwitch, []string{training}),
@@ -67,8 +74,13 @@ func write() error {
 		"ciDeploy":       ci.Deploy(),
 		"ciAssume":       ci.Assume(),
 		"ciPreview":      reader.Preview(),
-		"ciDeployTrust":  policy.GitHubTrust(partition, training, cfg.CI.DeploySubject()),
-		"ciPreviewTrust": policy.GitHubTrust(partition, training, cfg.CI.PreviewSubject()),
+		"ciDeployTrust":  onGitHub.Trust(partition, training, cfg.CI.DeploySubject()),
+		"ciPreviewTrust": onGitHub.Trust(partition, training, cfg.CI.PreviewSubject()),
+		"ciBounded":      bounded.Deploy(),
+		"gitLabDeploy":   onGitLab.Trust(partition, training, gitLab.DeploySubject()),
+		"gitLabPreview":  onGitLab.Trust(partition, training, gitLab.PreviewSubject()),
+		"previewRole":    policy.Describe([]string{"arn:aws:s3:::corpora/a.jsonl"}),
+		"previewTrust":   policy.PreviewTrust(partition, management, training, ci.CIPrefix()),
 	}
 	for _, p := range control {
 		all["guardrails-"+p.Name] = p.Document

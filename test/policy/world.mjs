@@ -52,6 +52,8 @@ export const who = {
   deployerInTesting: role(testing, deployRole, everything),
   deployerInGov: role(training, deployRole, everything, 'aws-us-gov'),
   exempt: role(testing, 'AWSControlTowerExecution', everything),
+  administrator: role(training, 'aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_AdministratorAccess_0123456789abcdef', everything),
+  reader: role(training, 'aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_ReadOnlyAccess_0123456789abcdef', everything),
   deployerLookalike: role(training, `x${deployRole}`, everything),
   scientist: role(training, 'DataScientist', everything),
   tester: role(testing, 'Administrator', everything),
@@ -61,6 +63,10 @@ export const who = {
   ciDeploy: role(training, 'llm-platform-prod-ci-deploy', 'ciDeploy'),
   ciAssume: role(training, 'llm-platform-prod-ci-deploy', 'ciAssume'),
   ciPreview: role(training, 'llm-platform-prod-ci-preview', 'ciPreview'),
+  ciPreviewNamed: role(training, 'llm-platform-prod-ci-preview-0123456', everything),
+  ciBounded: role(training, 'llm-platform-prod-ci-deploy', 'ciBounded'),
+  previewer: role(testing, 'llm-platform-prod-preview', 'previewRole'),
+  manager: role(management, 'Reader', everything),
   root: { account: training, arn: `arn:aws:iam::${training}:root`, principal: `arn:aws:iam::${training}:root`, policy: everything },
   budgets: role(management, 'llm-platform-prod-budgets-role', 'killswitchRole'),
   stranger: role(strange, 'Eve', everything),
@@ -68,6 +74,7 @@ export const who = {
   budgetsService: { account: strange, principal: 'budgets.amazonaws.com' },
   podsService: { account: strange, principal: 'pods.eks.amazonaws.com' },
   logDelivery: { account: strange, principal: 'logging.s3.amazonaws.com' },
+  gitlab: { account: training, principal: `arn:aws:iam::${training}:oidc-provider/gitlab.com` },
   github: { account: training, principal: `arn:aws:iam::${training}:oidc-provider/token.actions.githubusercontent.com` },
 }
 
@@ -118,10 +125,10 @@ export async function judge(request, docs) {
   return answer.overallResult
 }
 
-// knownKeys puts the keys of another issuer of tokens for GitHub's: the evaluator's list of
+// knownKeys puts the keys of another issuer of tokens for GitHub's and GitLab's: the evaluator's list of
 // keys has sub and aud for that one only, and it leaves out what is not in the list.
 function knownKeys(simulation) {
-  return JSON.parse(JSON.stringify(simulation).replaceAll('"token.actions.githubusercontent.com:', '"accounts.google.com:'))
+  return JSON.parse(JSON.stringify(simulation).replaceAll(/"(token\.actions\.githubusercontent\.com|gitlab\.com):/g, '"accounts.google.com:'))
 }
 
 // Mistakes to make in the documents.

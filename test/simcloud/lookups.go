@@ -28,6 +28,8 @@ func (p *provider) Invoke(ctx context.Context, req *pulumirpc.InvokeRequest) (*p
 		found = values{"id": in.account, "accountId": in.account}
 	case "aws:organizations/getOrganization:getOrganization":
 		found, err = c.getOrganization()
+	case "aws:organizations/getOrganizationalUnits:getOrganizationalUnits":
+		found = c.getOrganizationalUnits(text(args["parentId"]))
 	case "github:index/getRepository:getRepository":
 		name, fullName := text(args["name"]), in.account+"/"+text(args["name"]) // every repository exists
 		found = values{"id": name, "name": name, "fullName": fullName, "defaultBranch": c.defaultBranch(fullName), "htmlUrl": "https://github.com/" + fullName}
@@ -60,6 +62,17 @@ func (c *Cloud) getOrganization() (values, error) {
 	}
 	organization["accounts"], organization["nonMasterAccounts"] = accounts, accounts[1:]
 	return organization, nil
+}
+
+// getOrganizationalUnits returns the OUs directly below a root or an OU.
+func (c *Cloud) getOrganizationalUnits(parent string) values {
+	children := []any{}
+	for _, r := range c.records {
+		if r.typ == unitType && text(r.inputs["parentId"]) == parent {
+			children = append(children, values{"id": r.id, "name": text(r.inputs["name"]), "arn": "arn:aws:organizations::" + c.caller + ":ou/" + c.organizationID() + "/" + r.id})
+		}
+	}
+	return values{"id": parent, "parentId": parent, "children": children}
 }
 
 // organizationID returns the id of the organization that exists.
@@ -163,8 +176,13 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// assumable counts a call for the role and reports whether it is granted.
+// assumable counts a call for the role and reports whether it is granted. Every role exists but those with the names of
+// the program, which it must have created.
 func (c *Cloud) assumable(role string) bool {
+	account, name, _ := strings.Cut(strings.TrimPrefix(role, "arn:aws:iam::"), ":role/")
+	if c.closed[name] || strings.HasPrefix(name, "llm-platform-") && c.find(roleType, name, instance{account: account}) == nil {
+		return false
+	}
 	c.denied[role]++
 	return c.denied[role] > c.denyRoles
 }

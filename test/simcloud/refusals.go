@@ -21,6 +21,10 @@ func (c *Cloud) refusal(r, old *record) error {
 		return sizes(r.inputs)
 	case jobType:
 		return c.pull(r.inputs)
+	case controlType:
+		return controlSize(r.inputs)
+	case attachmentType:
+		return c.attachments(r)
 	}
 	return nil
 }
@@ -68,6 +72,35 @@ func sizes(inputs resource.PropertyMap) error {
 		return fmt.Errorf("InvalidParameterException: Minimum capacity %v can't be greater than desired size %v", least, desired)
 	case desired > most:
 		return fmt.Errorf("InvalidParameterException: desired capacity %v can't be greater than max size %v", desired, most)
+	}
+	return nil
+}
+
+// Quotas of AWS Organizations since 2026-05-15: characters of a service control policy, and policies on one target. See
+// internal/policy/size.go, whose figures these must not share.
+const (
+	longestControl = 10240
+	mostAttached   = 10
+)
+
+// controlSize refuses a service control policy that is too long.
+func controlSize(inputs resource.PropertyMap) error {
+	if n := len(text(inputs["content"])); n > longestControl {
+		return fmt.Errorf("ConstraintViolationException: You have exceeded the maximum policy size: %d characters", n)
+	}
+	return nil
+}
+
+// attachments refuses more policies on a target than AWS allows. FullAWSAccess is one of them.
+func (c *Cloud) attachments(r *record) error {
+	attached := 1
+	for _, other := range c.records {
+		if other.typ == attachmentType && text(other.inputs["targetId"]) == text(r.inputs["targetId"]) {
+			attached++
+		}
+	}
+	if attached >= mostAttached {
+		return fmt.Errorf("ConstraintViolationException: MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED: %s has %d policies", text(r.inputs["targetId"]), attached)
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ type Cloud struct {
 	ended     map[string]bool   // deleted EKS clusters, by place and name
 	births    map[string]int    // how many resources each URN has had
 	denyRoles int
-	denied    map[string]int // AssumeRole calls so far, by role ARN
+	denied    map[string]int  // AssumeRole calls so far, by role ARN
+	closed    map[string]bool // of DenyRole, by role name
 
 	port     int
 	endpoint string // of the HTTP API
@@ -93,7 +94,7 @@ func New() *Cloud {
 	return &Cloud{
 		caller: ManagementAccount,
 		kinds:  kinds(), objects: map[string]object{}, images: map[string]bool{}, branches: map[string]string{},
-		ended: map[string]bool{}, births: map[string]int{}, denied: map[string]int{},
+		ended: map[string]bool{}, births: map[string]int{}, denied: map[string]int{}, closed: map[string]bool{},
 	}
 }
 
@@ -149,6 +150,14 @@ func (c *Cloud) DenyRoles(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.denyRoles = n
+}
+
+// DenyRole denies every AssumeRole call for the roles of a name, in all accounts, to whoever works with this cloud; or
+// no longer.
+func (c *Cloud) DenyRole(name string, deny bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed[name] = deny
 }
 
 // Put adds a resource that no program created: an organization, a bucket or a branch that exists beforehand. Of r it

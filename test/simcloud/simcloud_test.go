@@ -3,6 +3,7 @@ package simcloud
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -261,6 +262,26 @@ func TestConfigure(t *testing.T) {
 		in, err := New().configureAWS(props(c.args))
 		if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) || err == nil && in.account != c.account {
 			t.Errorf("%s: account %s, %v", name, in.account, err)
+		}
+	}
+}
+
+// AWS refuses long service control policies, and too many of them on one target.
+func TestControlPolicyQuotas(t *testing.T) {
+	c := New()
+	control := func(length int) error {
+		return c.Put(Resource{Type: controlType, Account: ManagementAccount, Inputs: values{"name": fmt.Sprint("p", length), "content": strings.Repeat("x", length)}})
+	}
+	if err := control(10240); err != nil {
+		t.Error(err)
+	}
+	if err := control(10241); err == nil || !strings.Contains(err.Error(), "ConstraintViolationException") {
+		t.Errorf("a long policy: %v", err)
+	}
+	for n := range 10 { // and FullAWSAccess
+		err := c.Put(Resource{Type: attachmentType, Account: ManagementAccount, Inputs: values{"targetId": "ou-1", "policyId": fmt.Sprint("p-", n)}})
+		if refused := err != nil; refused != (n == 9) {
+			t.Errorf("attachment %d: %v", n, err)
 		}
 	}
 }

@@ -11,8 +11,10 @@ import (
 
 const (
 	accountType      = "aws:organizations/account:Account"
+	attachmentType   = "aws:organizations/policyAttachment:PolicyAttachment"
 	bucketType       = "aws:s3/bucketV2:BucketV2"
 	clusterType      = "aws:eks/cluster:Cluster"
+	controlType      = "aws:organizations/policy:Policy"
 	copyType         = "aws:s3/objectCopy:ObjectCopy"
 	groupType        = "aws:eks/nodeGroup:NodeGroup"
 	logGroupType     = "aws:cloudwatch/logGroup:LogGroup"
@@ -20,6 +22,7 @@ const (
 	objectType       = "aws:s3/bucketObjectv2:BucketObjectv2"
 	organizationType = "aws:organizations/organization:Organization"
 	roleType         = "aws:iam/role:Role"
+	unitType         = "aws:organizations/organizationalUnit:OrganizationalUnit"
 )
 
 // kind says how a resource type behaves. Lists are separated by spaces.
@@ -114,14 +117,14 @@ func kinds() map[string]kind {
 				root := values{"id": rootID(v.record), "name": "Root", "policyTypes": policyTypes(v.inputs)}
 				return values{"arn": v.arn("organizations", "organization/"+v.id), "masterAccountId": v.cloud.caller, "roots": []any{root}}
 			}},
-		"aws:organizations/organizationalUnit:OrganizationalUnit": {name: "name", longest: 128, taken: "DuplicateOrganizationalUnitException", unique: "parentId name",
-			tags: true, global: true, replace: "parentId", id: random("ou-")},
-		"aws:organizations/policy:Policy": {name: "name", longest: 128, taken: "DuplicatePolicyException", unique: "name", tags: true, global: true,
+		unitType: {name: "name", longest: 128, taken: "DuplicateOrganizationalUnitException", unique: "parentId name",
+			tags: true, global: true, replace: "parentId", id: func(v view) string { return "ou-" + v.hex("root", 4) + "-" + v.hex("id", 8) }},
+		controlType: {name: "name", longest: 128, taken: "DuplicatePolicyException", unique: "name", tags: true, global: true,
 			replace: "type", id: random("p-"),
 			outputs: func(v view) values {
 				return values{"arn": v.arn("organizations", "policy/"+v.cloud.organizationID()+"/service_control_policy/"+v.id)}
 			}},
-		"aws:organizations/policyAttachment:PolicyAttachment": {taken: "DuplicatePolicyAttachmentException", global: true,
+		attachmentType: {taken: "DuplicatePolicyAttachmentException", global: true,
 			replace: "policyId targetId", id: joined(":", "targetId", "policyId")},
 		"aws:resourcegroups/group:Group": {name: "name", longest: 300, taken: "BadRequestException", tags: true, replace: "name"},
 

@@ -34,6 +34,10 @@ func TestTwoStacksInOneOrganization(t *testing.T) {
 	}
 
 	enginetest.Run(t, dev, "destroy")
+	const logs = "/aws/eks/llm-platform-dev/cluster" // which EKS creates again after the destroy (docs/troubleshooting.md)
+	if !cloud.Remove("aws:cloudwatch/logGroup:LogGroup", logs) {
+		t.Errorf("no log group %s is left", logs)
+	}
 	set(t, dev, "organization.mode", "adopt")
 	accounts := map[string]any{}
 	for _, r := range cloud.Resources() {

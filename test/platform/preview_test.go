@@ -50,7 +50,7 @@ func preview(t *testing.T, project, stack string) engine.Result {
 		t.Fatal(err)
 	}
 	_, s := enginetest.OpenWith(t, engine.Options{Project: project, Stack: stack}, func(c *simcloud.Cloud) {
-		if err := c.Assume(settings); err != nil {
+		if err := engine.Assume(c, settings); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -97,7 +97,7 @@ func TestLifeOfSolo(t *testing.T) {
 		t.Fatal(err)
 	}
 	cloud, s := enginetest.Open(t, "solo", func(c *simcloud.Cloud) {
-		if err := c.Assume(settings); err != nil {
+		if err := engine.Assume(c, settings); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"llm-platform/test/engine"
 	"llm-platform/test/engine/enginetest"
 	"llm-platform/test/simcloud"
 )
@@ -29,7 +30,7 @@ func TestReadmeSteps(t *testing.T) {
 			t.Parallel()
 			_, s := enginetest.Open(t, stack, func(cloud *simcloud.Cloud) {
 				cloud.PutObject("company-corpora", object, []byte("wiki"), 0)
-				if err := cloud.Assume(map[string]any{"organization": map[string]any{"managementAccountId": account}}); err != nil {
+				if err := engine.Assume(cloud, map[string]any{"organization": map[string]any{"managementAccountId": account}}); err != nil {
 					t.Fatal(err)
 				}
 			})

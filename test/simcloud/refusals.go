@@ -76,22 +76,15 @@ func sizes(inputs resource.PropertyMap) error {
 	return nil
 }
 
-// Quotas of AWS Organizations since 2026-05-15: characters of a service control policy, and policies on one target. See
-// internal/policy/size.go, whose figures these must not share.
-const (
-	longestControl = 10240
-	mostAttached   = 10
-)
-
-// controlSize refuses a service control policy that is too long.
+// controlSize refuses a service control policy of more than the 10,240 characters allowed since 2026-05-15.
 func controlSize(inputs resource.PropertyMap) error {
-	if n := len(text(inputs["content"])); n > longestControl {
+	if n := len(text(inputs["content"])); n > 10240 {
 		return fmt.Errorf("ConstraintViolationException: You have exceeded the maximum policy size: %d characters", n)
 	}
 	return nil
 }
 
-// attachments refuses more policies on a target than AWS allows. FullAWSAccess is one of them.
+// attachments refuses more than the 10 policies on a target allowed since 2026-05-15. FullAWSAccess is one of them.
 func (c *Cloud) attachments(r *record) error {
 	attached := 1
 	for _, other := range c.records {
@@ -99,7 +92,7 @@ func (c *Cloud) attachments(r *record) error {
 			attached++
 		}
 	}
-	if attached >= mostAttached {
+	if attached >= 10 {
 		return fmt.Errorf("ConstraintViolationException: MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED: %s has %d policies", text(r.inputs["targetId"]), attached)
 	}
 	return nil

@@ -25,7 +25,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ManagementAccount is the account of an aws provider that assumes no role, unless Assume finds another one.
+// ManagementAccount is the account of an aws provider that assumes no role, unless SetCaller names another one.
 const ManagementAccount = "111111111111"
 
 // created is the time of everything that happens here; fixed, so that runs can be compared.
@@ -88,6 +88,9 @@ type object struct {
 	size  int64
 	class string // storage class; empty: STANDARD
 }
+
+// SetCaller sets the account of an aws provider that assumes no role. Call it before Start.
+func (c *Cloud) SetCaller(account string) { c.caller = account }
 
 // New returns an empty cloud.
 func New() *Cloud {
@@ -192,6 +195,16 @@ func (c *Cloud) Remove(typ, id string) bool {
 		}
 	}
 	return false
+}
+
+// PutAccount adds a member account to the organization, without the program.
+func (c *Cloud) PutAccount(id, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in := instance{account: c.caller, partition: "aws"}
+	r := &record{typ: accountType, id: id, salt: id, instance: in, inputs: resource.NewPropertyMapFromMap(values{"name": name, "email": name + "@example.com"})}
+	c.fill(r, nil, false)
+	c.records = append(c.records, r)
 }
 
 // PutObject writes an object into a bucket, without the program, and replaces an existing one. size is that of the

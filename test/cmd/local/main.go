@@ -70,7 +70,7 @@ func run(ctx context.Context, project, stack string, diff bool, verbs []string) 
 	if err != nil {
 		return err
 	}
-	if err := cloud.Assume(settings); err != nil {
+	if err := engine.Assume(cloud, settings); err != nil {
 		return err
 	}
 	stop, err := cloud.Start()

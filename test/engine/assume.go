@@ -1,4 +1,4 @@
-package simcloud
+package engine
 
 import (
 	"cmp"
@@ -6,15 +6,15 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-
 	"llm-platform/internal/stackfile"
+	"llm-platform/test/simcloud"
 )
 
-// Assume creates what the settings of a stack take to exist, so that a preview needs nothing but the stack's file: the
-// caller's account, an adopted organization with the member accounts that have an id, and the objects to copy of an
+// Assume creates in a cloud what the settings of a stack take to exist, so that a preview needs nothing but the stack's
+// file: the caller's account, an adopted organization with the member accounts that have an id, and the objects to copy of an
 // existing bucket. settings are the stack's configuration with all defaults. Call it before Start.
-func (c *Cloud) Assume(settings map[string]any) error {
+func Assume(c *simcloud.Cloud, settings map[string]any) error {
+	caller := simcloud.ManagementAccount
 	accounts, _ := stackfile.Get(settings, "organization.accounts").(map[string]any)
 	id := func(name string) string {
 		account, _ := accounts[name].(map[string]any)
@@ -22,16 +22,17 @@ func (c *Cloud) Assume(settings map[string]any) error {
 	}
 	mode, role := stackfile.Get(settings, "organization.mode"), stackfile.Get(settings, "organization.roleName")
 	if mode == "none" && role == "" { // the credentials are those of the one account
-		c.caller = cmp.Or(id("training"), c.caller)
+		caller = cmp.Or(id("training"), caller)
 	}
-	c.caller = cmp.Or(written(stackfile.Get(settings, "organization.managementAccountId")), c.caller)
+	caller = cmp.Or(written(stackfile.Get(settings, "organization.managementAccountId")), caller)
+	c.SetCaller(caller)
 	if mode == "adopt" {
 		if err := c.PutOrganization(); err != nil {
 			return err
 		}
 		for _, name := range slices.Sorted(maps.Keys(accounts)) {
-			if id(name) != "" && id(name) != c.caller {
-				c.putAccount(id(name), name)
+			if id(name) != "" && id(name) != caller {
+				c.PutAccount(id(name), name)
 			}
 		}
 	}
@@ -52,14 +53,4 @@ func written(value any) string {
 		return ""
 	}
 	return fmt.Sprint(value)
-}
-
-// putAccount adds a member account of the organization that no program created.
-func (c *Cloud) putAccount(id, name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	in := instance{account: c.caller, partition: "aws"}
-	r := &record{typ: accountType, id: id, salt: id, instance: in, inputs: resource.NewPropertyMapFromMap(values{"name": name, "email": name + "@example.com"})}
-	c.fill(r, nil, false)
-	c.records = append(c.records, r)
 }

@@ -13,7 +13,6 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// BudgetArgs are the arguments of newBudgets.
 type BudgetArgs struct {
 	Settings     settings.Budget
 	Controls     policy.Guardrails

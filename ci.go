@@ -20,7 +20,6 @@ type CI struct {
 	PreviewRoleARN pulumi.StringOutput // for pull requests and branches; empty without CI
 }
 
-// CIArgs are the arguments of newCI.
 type CIArgs struct {
 	Settings        settings.CI
 	RoleName        string // of the role that the deploy role may assume in every account; empty: it deploys with permissions of its own

@@ -38,7 +38,7 @@ type ClusterArgs struct {
 // newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
 func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArgs) (*Cluster, error) {
 	empty := pulumi.String("").ToStringOutput()
-	c := &Cluster{Managed: !args.Cluster.Given(), Name: empty, VPCID: empty, Pools: map[string]nodepool.Facts{}}
+	c := &Cluster{Managed: !args.Cluster.Existing(), Name: empty, VPCID: empty, Pools: map[string]nodepool.Facts{}}
 	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, pulumi.Providers(args.Account.Provider)); err != nil {
 		return nil, err
 	}
@@ -110,22 +110,4 @@ func (c *Cluster) create(ctx *pulumi.Context, place cluster.Place, args ClusterA
 	c.Kubeconfig, c.Provider = controlPlane.Kubeconfig, controlPlane.Kubernetes
 	c.Ready = slices.Concat(joinable.Addons, []pulumi.Resource{schedulable.Nodes}, pools, dns, plugins)
 	return nil
-}
-
-// acceleratorPools returns what a data scientist needs to know of the pools, also of those without accelerators.
-func (c *Cluster) acceleratorPools() pulumi.Map {
-	pools := pulumi.Map{}
-	for name, pool := range c.Pools {
-		pools[name] = pulumi.Map{
-			"instanceType":     pulumi.String(pool.Type.Name),
-			"accelerator":      pulumi.String(pool.Type.Accelerator),
-			"perNode":          pulumi.Int(pool.Type.Count),
-			"resource":         pulumi.String(pool.Type.ResourceName()),
-			"processesPerNode": pulumi.Int(pool.Type.Processes),
-			"efaInterfaces":    pulumi.Int(pool.EFA),
-			"nodeSelector":     pulumi.ToStringMap(pool.Labels),
-			"taint":            pulumi.String(pool.TaintKey + "=" + pool.TaintValue),
-		}
-	}
-	return pools
 }

@@ -13,7 +13,6 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// GuardrailArgs are the arguments of newGuardrails.
 type GuardrailArgs struct {
 	Enabled      bool
 	Controls     policy.Guardrails

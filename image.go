@@ -18,7 +18,6 @@ type ImageRepository struct {
 	URL pulumi.StringOutput // where images are pushed to, without a tag
 }
 
-// ImageRepositoryArgs are the arguments of newImageRepository.
 type ImageRepositoryArgs struct {
 	Settings settings.Storage
 	Account  scope.Account

@@ -48,7 +48,6 @@ func (o *Organization) account(name string) scope.Account {
 	return o.Accounts[i]
 }
 
-// OrganizationArgs are the arguments of newOrganization.
 type OrganizationArgs struct {
 	Settings  settings.Organization
 	CIAccount string   // name of the account of the CI roles; empty without any

@@ -49,3 +49,21 @@ func export(ctx *pulumi.Context, s scope.Scope, p platformOutputs) {
 	ctx.Export("runCheckpointUrl", p.training.CheckpointURL)
 	ctx.Export("runArtifactUrl", p.training.ArtifactURL)
 }
+
+// acceleratorPools returns what a data scientist needs to know of the pools, also of those without accelerators.
+func (c *Cluster) acceleratorPools() pulumi.Map {
+	pools := pulumi.Map{}
+	for name, pool := range c.Pools {
+		pools[name] = pulumi.Map{
+			"instanceType":     pulumi.String(pool.Type.Name),
+			"accelerator":      pulumi.String(pool.Type.Accelerator),
+			"perNode":          pulumi.Int(pool.Type.Count),
+			"resource":         pulumi.String(pool.Type.ResourceName()),
+			"processesPerNode": pulumi.Int(pool.Type.Processes),
+			"efaInterfaces":    pulumi.Int(pool.EFA),
+			"nodeSelector":     pulumi.ToStringMap(pool.Labels),
+			"taint":            pulumi.String(pool.TaintKey + "=" + pool.TaintValue),
+		}
+	}
+	return pools
+}

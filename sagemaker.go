@@ -19,7 +19,6 @@ type SageMaker struct {
 	NotebookURL pulumi.StringOutput // https://…; empty without a notebook
 }
 
-// SageMakerArgs are the arguments of newSageMaker.
 type SageMakerArgs struct {
 	Settings settings.SageMaker
 	Account  scope.Account

@@ -28,7 +28,7 @@ func NewPodRole(ctx *pulumi.Context, s scope.Scope, account scope.Account, name 
 		Description: args.Description,
 		Account:     account.ID,
 		Trust: scope.Document(account.ID, func(id string) policy.Document {
-			return policy.PodTrust(s.Partition, s.Region, id, eksName(s), args.Namespace, args.ServiceAccount)
+			return policy.PodTrust(id, fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", s.Partition, s.Region, id, eksName(s)), args.Namespace, args.ServiceAccount)
 		}),
 		Permissions: args.Permissions,
 		Managed:     args.Managed,

@@ -1,7 +1,5 @@
 package policy
 
-import "fmt"
-
 // InstanceTrust returns the trust policy of a role that EC2 instances use by their instance profile.
 func InstanceTrust() Document {
 	return Document{{Effect: Allow, Principal: service("ec2.amazonaws.com"), Action: []string{"sts:AssumeRole"}}}
@@ -10,7 +8,7 @@ func InstanceTrust() Document {
 // PodTrust allows the pods of one service account to assume a role by EKS Pod Identity, in one cluster. EKS tags each
 // session with namespace and service account, so that an association created for other pods by mistake gets nothing.
 // https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-func PodTrust(partition, region, account, cluster, namespace, serviceAccount string) Document {
+func PodTrust(account, clusterARN, namespace, serviceAccount string) Document {
 	return Document{{
 		Effect: Allow, Principal: service("pods.eks.amazonaws.com"),
 		Action: []string{"sts:AssumeRole", "sts:TagSession"},
@@ -20,7 +18,7 @@ func PodTrust(partition, region, account, cluster, namespace, serviceAccount str
 				"aws:RequestTag/kubernetes-namespace":       {namespace},
 				"aws:RequestTag/kubernetes-service-account": {serviceAccount},
 			},
-			"ArnEquals": {"aws:SourceArn": {fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", partition, region, account, cluster)}},
+			"ArnEquals": {"aws:SourceArn": {clusterARN}},
 		},
 	}}
 }

@@ -56,7 +56,7 @@ func TestTrainingReadsAllAndWritesRuns(t *testing.T) {
 }
 
 func TestPodTrust(t *testing.T) {
-	d := PodTrust("aws", "us-west-2", "111122223333", "llm-platform-dev", "training", "train")
+	d := PodTrust("111122223333", "arn:aws:eks:us-west-2:111122223333:cluster/llm-platform-dev", "training", "train")
 	if len(d) != 1 || !slices.Equal(d[0].Principal.Service, []string{"pods.eks.amazonaws.com"}) || !slices.Equal(d[0].Action, []string{"sts:AssumeRole", "sts:TagSession"}) {
 		t.Fatalf("%+v", d)
 	}

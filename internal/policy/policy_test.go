@@ -46,7 +46,7 @@ func TestNothingIsOpen(t *testing.T) {
 		"LogBucket":             LogBucket(bucket, account),
 		"OIDC.Trust":            OIDC{"gitlab.com", "https://gitlab.com"}.Trust("aws", account, "project_path:g/p:ref_type:branch:ref:*"),
 		"PreviewTrust":          PreviewTrust("aws", account, account, ci.CIPrefix()),
-		"PodTrust":              PodTrust("aws", "us-west-2", account, "c", "training", "training"),
+		"PodTrust":              PodTrust(account, "arn:aws:eks:us-west-2:"+account+":cluster/c", "training", "training"),
 		"PrivateBucket":         PrivateBucket(bucket),
 		"SageMaker":             SageMaker("aws", "us-west-2", account, access),
 		"ServiceTrust":          ServiceTrust("sagemaker.amazonaws.com", account),

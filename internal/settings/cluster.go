@@ -39,8 +39,8 @@ type Access struct {
 	Role      string `json:"role"`      // administrator, ciAccess or Scientist
 }
 
-// Given reports whether the cluster exists and is only used.
-func (c Cluster) Given() bool { return c.Kubeconfig != "" }
+// Existing reports whether the cluster exists and is only used.
+func (c Cluster) Existing() bool { return c.Kubeconfig != "" }
 
 // PoolTypes returns the instance types of the pools with accelerators, sorted and without duplicates.
 func (c Cluster) PoolTypes() []string {
@@ -113,7 +113,7 @@ func (c rawCluster) validate(p *field.Path, s Settings, in input) field.ErrorLis
 		at, pool := entry(p.Child("pools"), name), c.Pools[name]
 		errs = append(errs, validatePoolName(at, name)...)
 		if !mentions(faulty, entry(types, pool.InstanceType)) {
-			errs = append(errs, pool.validate(at, name, s.Cluster.Pools[name], c.Kubeconfig != "", s, in)...)
+			errs = append(errs, pool.validate(at, name, s, in)...)
 		}
 	}
 	if c.Kubeconfig != "" {

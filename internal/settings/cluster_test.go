@@ -213,7 +213,7 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.Cluster.Given() || s.Cluster.Kubeconfig.Reveal() != kubeconfigText {
+	if !s.Cluster.Existing() || s.Cluster.Kubeconfig.Reveal() != kubeconfigText {
 		t.Error("the kubeconfig was not taken as it is, less the newline that ends it")
 	}
 	text, err := json.Marshal(s)
@@ -242,7 +242,7 @@ func TestKubeconfigStaysHidden(t *testing.T) {
 	set["cluster.kubeconfig"] = "/home/me/.kube/token-config"
 	refused("a path", with(t, "dev", set), "cluster.kubeconfig: is neither YAML nor JSON", "cluster")
 	refused("as the section", with(t, "dev", object{"cluster": kubeconfigText}), "cluster: ")
-	if s, err = Load("dev", with(t, "dev", nil), nil, token); err != nil || s.Cluster.Given() {
+	if s, err = Load("dev", with(t, "dev", nil), nil, token); err != nil || s.Cluster.Existing() {
 		t.Errorf("without one: %v", err)
 	}
 }

@@ -123,9 +123,10 @@ func validatePoolName(at *field.Path, name string) field.ErrorList {
 	return nil
 }
 
-// validate checks what was written, and pool, which it resolves to. existing says that the cluster exists: then the
-// configuration only says what pods need to know of the pool.
-func (r rawPool) validate(at *field.Path, name string, pool Pool, existing bool, s Settings, in input) field.ErrorList {
+// validate checks what was written of a pool, and what it resolves to. Of an existing cluster, the configuration only says
+// what pods need to know of the pool.
+func (r rawPool) validate(at *field.Path, name string, s Settings, in input) field.ErrorList {
+	pool, existing := s.Cluster.Pools[name], s.Cluster.Existing()
 	if pool.Type.Name == "" {
 		known := accelerator.Known()
 		return field.ErrorList{field.Invalid(at.Child("instanceType"), r.InstanceType,

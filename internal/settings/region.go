@@ -56,7 +56,7 @@ func validateOptIn(p *field.Path, s Settings) field.ErrorList {
 // validateOfferings checks that the region has the zones of the network and sells the instance types of the cluster,
 // as far as the catalog knows. An existing cluster has both already.
 func (r raw) validateOfferings(s Settings, in input) field.ErrorList {
-	if s.Cluster.Given() || !in.read(field.NewPath("region")) {
+	if s.Cluster.Existing() || !in.read(field.NewPath("region")) {
 		return nil
 	}
 	network, cluster := field.NewPath("network"), field.NewPath("cluster")

@@ -74,7 +74,7 @@ func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.E
 	case !ok && !mentions(clusterErrors, pools):
 		errs = append(errs, field.Invalid(p.Child("pool"), t.Pool,
 			"must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
-	case !ok || cluster.Given() || mentions(clusterErrors, entry(pools, t.Pool)):
+	case !ok || cluster.Existing() || mentions(clusterErrors, entry(pools, t.Pool)):
 	case t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes:
 		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes,
 			fmt.Sprintf("must be at most %d, maxNodes of cluster.pools.%s", pool.MaxNodes, t.Pool)))

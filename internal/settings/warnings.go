@@ -25,7 +25,7 @@ func (s Settings) placeWarnings() []string {
 			"management account included: aws account enable-region --region-name %s", s.Region, s.Region))
 	}
 	id, zone := catalog.WithoutControlPlane(s.Region)
-	if !s.Cluster.Given() && s.Network.VPCID == "" && slices.Contains(s.Network.Zones, zone) {
+	if !s.Cluster.Existing() && s.Network.VPCID == "" && slices.Contains(s.Network.Zones, zone) {
 		all = append(all, fmt.Sprintf("network.zones: in most accounts %s is %s, where EKS has no control plane, and creating the cluster "+
 			"fails (UnsupportedAvailabilityZoneException). If `aws ec2 describe-availability-zones --zone-names %s --query "+
 			"'AvailabilityZones[].ZoneId'` prints %s, remove it", zone, id, zone, id))
@@ -56,7 +56,7 @@ func (s Settings) storageWarnings() []string {
 }
 
 func (s Settings) endpointWarnings() []string {
-	if s.Cluster.Given() {
+	if s.Cluster.Existing() {
 		return nil
 	}
 	var all []string
@@ -90,7 +90,7 @@ func (s Settings) trainingWarnings() []string {
 	if !s.Training.Enabled || !ok {
 		return all
 	}
-	if !s.Cluster.Given() && s.Training.Nodes > pool.Nodes {
+	if !s.Cluster.Existing() && s.Training.Nodes > pool.Nodes {
 		all = append(all, fmt.Sprintf("training.nodes: is %d, but cluster.pools.%s starts with %d, and nothing in this stack scales it: the "+
 			"training waits until an operator does (aws eks update-nodegroup-config --scaling-config desiredSize=%d)",
 			s.Training.Nodes, s.Training.Pool, pool.Nodes, s.Training.Nodes))

@@ -67,7 +67,7 @@ func write() error {
 		"sagemaker":      policy.SageMaker(partition, region, training, access),
 		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
 		"pod":            policy.Training([]string{dataset}, []string{checkpoint}, settings.RunsPrefix, []string{key}),
-		"podTrust":       policy.PodTrust(partition, region, training, "llm-platform-prod", "training", "training"),
+		"podTrust":       policy.PodTrust(training, "arn:aws:eks:"+region+":"+training+":cluster/llm-platform-prod", "training", "training"),
 		"datasetBucket":  policy.PrivateBucket(dataset),
 		"logBucket":      policy.LogBucket(logBucket, training),
 		"key":            policy.AccountKey(partition, training),

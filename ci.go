@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -82,15 +81,14 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 	}
 	var err error
 	ci.DeployRoleARN, err = role("deploy", "Deploys from CI workflows", cfg.DeploySubject(), deployHours,
-		deployPermissions(access, s.Boundary, cfg.DeployAssumeRoles, args.RoleName, account, org))
+		deployPermissions(access, s, args, account))
 	if err != nil {
 		return nil, err
 	}
 	ci.PreviewRoleARN, err = role("preview", "Previews changes from CI workflows, read-only", cfg.PreviewSubject(), 0,
-		pulumi.All(account.ID, accountIDs(org)).ApplyT(func(ids []any) (string, error) {
+		pulumi.All(account.ID, rolesIn(org, s.Partition, args.PreviewRoleName, cfg.PreviewAssumeRoles)).ApplyT(func(known []any) (string, error) {
 			access := access
-			access.Account = ids[0].(string)
-			access.Roles = rolesIn(access.Partition, args.PreviewRoleName, ids[1].([]string), cfg.PreviewAssumeRoles)
+			access.Account, access.Roles = known[0].(string), known[1].([]string)
 			return access.Preview().JSON()
 		}).(pulumi.StringOutput))
 	if err != nil {
@@ -99,39 +97,32 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 	return ci, ctx.RegisterResourceOutputs(ci, pulumi.Map{"deployRoleArn": ci.DeployRoleARN, "previewRoleArn": ci.PreviewRoleARN})
 }
 
-// deployPermissions returns what the deploy role may do: assume the further roles, and roleName in every account
-// or, if that is empty, deploy into its own account.
-func deployPermissions(access policy.CI, boundary string, further []string, roleName string, account scope.Account, org *Organization) pulumi.StringOutput {
-	return pulumi.All(account.ID, accountIDs(org)).ApplyT(func(args []any) (string, error) {
+// deployPermissions returns what the deploy role may do: assume the further roles, and args.RoleName in every
+// account or, if that is empty, deploy into its own account.
+func deployPermissions(access policy.CI, s scope.Scope, args CIArgs, account scope.Account) pulumi.StringOutput {
+	roles := rolesIn(args.Organization, s.Partition, args.RoleName, args.Settings.DeployAssumeRoles)
+	return pulumi.All(account.ID, roles).ApplyT(func(known []any) (string, error) {
 		access := access
-		access.Account = args[0].(string)
-		access.Roles = rolesIn(access.Partition, roleName, args[1].([]string), further)
-		if roleName != "" {
+		access.Account, access.Roles = known[0].(string), known[1].([]string)
+		if args.RoleName != "" {
 			return access.Assume().JSON()
 		}
-		if boundary != "" {
-			access.Boundary = policy.PolicyARN(access.Partition, access.Account, boundary)
+		if s.Boundary != "" {
+			access.Boundary = policy.PolicyARN(s.Partition, access.Account, s.Boundary)
 		}
 		return access.Deploy().JSON()
 	}).(pulumi.StringOutput)
 }
 
-// rolesIn returns the ARNs of the role of a name in each account, if it is not empty, and the further ones.
-func rolesIn(partition, roleName string, accounts, further []string) []string {
-	roles := slices.Clone(further)
-	if roleName == "" {
-		return roles
+// rolesIn returns the ARNs of the further roles and of the role of a name in each account. Without a name it depends on
+// no account, so that a new account changes nothing.
+func rolesIn(org *Organization, partition, roleName string, further []string) pulumi.StringArrayOutput {
+	roles := pulumi.ToStringArray(further)
+	if roleName != "" {
+		for _, account := range org.Accounts {
+			arn := account.ID.ApplyT(func(id string) string { return policy.RoleARN(partition, id, roleName) }).(pulumi.StringOutput)
+			roles = append(roles, arn)
+		}
 	}
-	for _, id := range accounts {
-		roles = append(roles, policy.RoleARN(partition, id, roleName))
-	}
-	return roles
-}
-
-func accountIDs(org *Organization) pulumi.StringArrayOutput {
-	ids := pulumi.StringArray{}
-	for _, member := range org.Accounts {
-		ids = append(ids, member.ID)
-	}
-	return ids.ToStringArrayOutput()
+	return roles.ToStringArrayOutput()
 }

@@ -32,5 +32,9 @@ func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 			secret = append(secret, name)
 		}
 	}
-	return settings.Load(ctx.Stack(), values, secret, os.Getenv)
+	cfg, err := settings.Load(ctx.Stack(), values, secret, os.Getenv)
+	if err == nil && !ctx.DryRun() {
+		err = cfg.Deployable()
+	}
+	return cfg, err
 }

@@ -20,7 +20,7 @@ var reservedRanges = prefixes("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0
 	"192.0.0.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4")
 
 // documentationRanges are reserved too, for examples. EKS refuses them, but the stack files that come with the program
-// have one as a placeholder, so the preview only warns. https://www.rfc-editor.org/rfc/rfc5737
+// have one as a placeholder: the preview warns of it, and Deployable refuses it. https://www.rfc-editor.org/rfc/rfc5737
 var documentationRanges = prefixes("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -38,6 +38,24 @@ func overlapping(ranges []netip.Prefix, with netip.Prefix) (netip.Prefix, bool) 
 		return netip.Prefix{}, false
 	}
 	return ranges[i], true
+}
+
+// Deployable returns an error if the settings contain a placeholder, which a preview may show but AWS would refuse after
+// other resources have been created.
+func (s Settings) Deployable() error {
+	var invalid field.ErrorList
+	ranges := field.NewPath("cluster", "publicCidrs")
+	for i, text := range s.Cluster.PublicCIDRs {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil || prefix.Bits() == 0 {
+			continue
+		}
+		if _, reserved := overlapping(documentationRanges, prefix); reserved {
+			invalid = append(invalid, field.Invalid(ranges.Index(i), text, "must not be a range reserved for examples, which EKS refuses; "+
+				"use the range of pulumi and kubectl, for example the output of `curl -s https://checkip.amazonaws.com` with /32"))
+		}
+	}
+	return report(s.Stack, nil, invalid)
 }
 
 func (c rawCluster) validatePublic(p *field.Path) field.ErrorList {

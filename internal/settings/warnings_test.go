@@ -72,3 +72,17 @@ func TestWarningsOfShippedStacks(t *testing.T) {
 		}
 	}
 }
+
+// A preview warns of the placeholder that an update refuses.
+func TestDeployable(t *testing.T) {
+	for text, want := range map[string]string{"203.0.113.0/24": "cluster.publicCidrs[0]: must not be a range reserved for examples", "198.41.0.0/24": ""} {
+		s, err := Load("dev", with(t, "dev", map[string]any{"cluster.publicCidrs": []any{text}}), nil, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Deployable()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -107,6 +107,11 @@ func (s *Stack) Run(ctx context.Context, verb string) (Result, error) {
 	if !slices.Contains(Verbs(), verb) {
 		return Result{}, fmt.Errorf("unknown verb %q: must be one of %s", verb, strings.Join(Verbs(), ", "))
 	}
+	if verb == "up" && !s.options.Placeholders {
+		if err := s.fillPlaceholders(); err != nil {
+			return Result{}, err
+		}
+	}
 	events := filepath.Join(s.folder, "events")
 	if err := os.Remove(events); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Result{}, err

@@ -31,6 +31,8 @@ type Options struct {
 	Out     io.Writer         // receives what the CLI prints; nil discards it
 	Color   bool              // print colors
 	Diff    bool              // print the properties that change
+
+	Placeholders bool // leave the placeholders of the stack's file in place for an update, which refuses them
 }
 
 // Stack is a copy of a project with one stack, in a temporary folder.
@@ -104,6 +106,21 @@ func (s *Stack) create(ctx context.Context) error {
 	}
 	_, err = s.CLI(ctx, args...)
 	return err
+}
+
+// fillPlaceholders replaces what an update refuses in the stack's settings, and says so.
+func (s *Stack) fillPlaceholders() error {
+	var content map[string]any
+	if err := stackfile.Read(s.settingsFile(), &content); err != nil {
+		return fmt.Errorf("stack settings: %w", err)
+	}
+	if !fillIn(content) {
+		return nil
+	}
+	if s.options.Out != nil {
+		fmt.Fprintln(s.options.Out, "cluster.publicCidrs has a placeholder, which an update refuses; here it is "+publicRange)
+	}
+	return stackfile.Write(s.settingsFile(), content)
 }
 
 // Close removes the workspace with its state.

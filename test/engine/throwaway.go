@@ -105,3 +105,24 @@ func CheckStack(folder, stack string) error {
 	}
 	return fmt.Errorf("stack %q has no Pulumi.%s.yaml; existing stacks: %s", stack, stack, strings.Join(stacks, ", "))
 }
+
+// publicRange replaces a placeholder in cluster.publicCidrs before an update. It is allocated, unlike those for examples.
+const publicRange = "198.41.0.0/24"
+
+// fillIn replaces the ranges for examples that the shipped stack files have in cluster.publicCidrs, as a user must before
+// an update. It reports whether it did.
+func fillIn(content map[string]any) bool {
+	filled := false
+	config, _ := content["config"].(map[string]any)
+	for key, value := range config {
+		cluster, _ := value.(map[string]any)
+		ranges, _ := cluster["publicCidrs"].([]any)
+		for i, text := range ranges {
+			example := fmt.Sprint(text)
+			if strings.HasSuffix(key, ":cluster") && (strings.HasPrefix(example, "192.0.2.") || strings.HasPrefix(example, "198.51.100.") || strings.HasPrefix(example, "203.0.113.")) {
+				ranges[i], filled = publicRange, true
+			}
+		}
+	}
+	return filled
+}

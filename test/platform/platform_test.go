@@ -155,3 +155,17 @@ users: [{name: existing, user: {token: existing}}]
 contexts: [{name: existing, context: {cluster: existing, user: existing}}]
 current-context: existing
 `
+
+// The shipped dev stack previews with its placeholder, and an update refuses it before the first resource.
+func TestPlaceholdersAreRefused(t *testing.T) {
+	t.Parallel()
+	cloud, s := enginetest.OpenWith(t, engine.Options{Stack: "dev", Placeholders: true})
+	enginetest.Run(t, s, "preview")
+	_, message := enginetest.Fail(t, s, "up")
+	if !strings.Contains(message, "cluster.publicCidrs[0]: must not be a range reserved for examples") || !strings.Contains(message, "nothing was created") {
+		t.Errorf("up: %s", message)
+	}
+	if created := cloud.Resources(); len(created) > 0 {
+		t.Errorf("created %v", created)
+	}
+}

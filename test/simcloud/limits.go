@@ -79,8 +79,7 @@ func tags(r *record) error {
 
 // reserved are ranges that EKS refuses in publicAccessCidrs: "The following CIDRs are not allowed". AWS publishes no
 // list; these are private or reserved by https://www.iana.org/assignments/iana-ipv4-special-registry, read 2026-11-26.
-// The ranges of RFC 5737, which EKS refuses too, are accepted: the shipped stacks have one as a placeholder.
-var reserved = strings.Fields("0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 224.0.0.0/4 240.0.0.0/4")
+var reserved = strings.Fields("0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4")
 
 // reachable refuses public ranges and zones in EKS's words.
 func (c *Cloud) reachable(r *record) error {

@@ -32,6 +32,20 @@ func TestOutputsDoc(t *testing.T) {
 	}
 }
 
+// TestReadmePreview compares the number of resources in the README's preview of dev with the golden listing. The preview
+// also counts the stack and the resources that the component eks:index:Cluster creates.
+func TestReadmePreview(t *testing.T) {
+	const componentCreates = 12 // by test/simcloud/construct.go: cluster, access entry, 2 security groups, 6 rules, 2 providers
+	listing, err := os.ReadFile("testdata/dev.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprint(strings.Count(string(listing), "\n") + 1 + componentCreates)
+	if got := slices.Collect(maps.Keys(matches(t, "README.md", `\+ (\d+) to create`))); !slices.Equal(got, []string{want}) {
+		t.Errorf("README.md says that %v resources are created, want %s", got, want)
+	}
+}
+
 // TestDocsNameDeclaredSettings checks that every setting in the documentation is a key that Pulumi.yaml declares: in
 // code spans, in arguments of --path and in YAML.
 func TestDocsNameDeclaredSettings(t *testing.T) {

@@ -20,7 +20,8 @@ const factsHeader = `# Facts
 What the program knows of AWS, Kubernetes and their software, and where from, oldest first. Check the oldest first.
 
 Generated from the comments in the code with ` + "`go test . -run TestFactsDoc -update`" + `. Do not edit. A fact is a declaration whose
-comment names its source and the day, for example ` + "`// https://docs.aws.amazon.com/…, read 2026-11-26`" + `.
+comment names its source and the day, for example ` + "`// https://docs.aws.amazon.com/…, read 2026-11-26`" + `. The day is the newest in
+the comment.
 
 | day | fact | declaration | source |
 |---|---|---|---|
@@ -124,42 +125,41 @@ func specName(spec ast.Spec, last string) string {
 }
 
 var (
-	dated  = regexp.MustCompile(`\b(?:[Rr]ead|checked|of) (\d{4}-\d{2}(?:-\d{2})?)\b`)
+	dated  = regexp.MustCompile(`\b(?:[Rr]ead|checked|of) (\d{4}-\d{2}-\d{2})\b`)
 	source = regexp.MustCompile(`https://[^\s,;)]*[^\s,;).:]`)
-	item   = regexp.MustCompile(`\n\s*(?:- |\n)`) // ends of paragraphs and items of a list
 )
 
-// factsOf returns the facts of a comment: one for each day in it, with the text since the day before it.
+// factsOf returns the fact of a comment that says when its source was read: with the newest day in it and all its URLs.
 func factsOf(comment, name, path string) []fact {
-	var facts []fact
-	for _, part := range item.Split(comment, -1) {
-		part = strings.Join(strings.Fields(part), " ")
-		from, what := 0, firstSentence(part)
-		if what == "" {
-			what = firstSentence(strings.Join(strings.Fields(comment), " "))
-		}
-		for _, at := range dated.FindAllStringSubmatchIndex(part, -1) {
-			text := strings.Trim(part[from:at[0]], " ,;.(")
-			from = at[1]
-			if urls := source.FindAllString(text, -1); len(urls) > 0 {
-				text = strings.Join(urls, " ")
-			} else if text = strings.TrimLeft(strings.TrimPrefix(text, what), " ,;:."); text == "" {
-				text = "see there"
-			}
-			facts = append(facts, fact{part[at[2]:at[3]], cell(what), name, filepath.ToSlash(path), cell(text)})
+	text := strings.Join(strings.Fields(comment), " ")
+	newest := ""
+	for _, day := range dated.FindAllStringSubmatch(text, -1) {
+		newest = max(newest, day[1])
+	}
+	if newest == "" {
+		return nil
+	}
+	var urls []string
+	for _, url := range source.FindAllString(text, -1) {
+		if !slices.Contains(urls, url) {
+			urls = append(urls, url)
 		}
 	}
-	return facts
+	return []fact{{
+		newest, cell(firstSentence(text)), name, filepath.ToSlash(path),
+		cell(cmp.Or(strings.Join(urls, " "), "named in the comment")),
+	}}
 }
 
 // firstSentence returns what a text says up to its first sentence's end, or up to the source or the day in it.
 func firstSentence(text string) string {
 	sentence, _, _ := strings.Cut(text+" ", ". ")
 	sentence, _, _ = strings.Cut(sentence, "https://")
+	sentence, _, _ = strings.Cut(sentence, ": - ") // a list
 	if at := dated.FindStringIndex(sentence); at != nil {
 		sentence = sentence[:at[0]]
 	}
-	return strings.Trim(sentence, " -,;:")
+	return strings.Trim(sentence, " -,;:(")
 }
 
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }

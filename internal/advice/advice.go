@@ -37,6 +37,8 @@ func remedies() []remedy {
 		// Organizations.
 		{[]string{"email_already_exists"},
 			"An account with this e-mail address exists, perhaps created by an interrupted update: set organization.accounts.<name>.id to its id, or change the e-mail address."},
+		{[]string{"invalid_email"},
+			"AWS refuses the account's e-mail address: correct organization.emailTemplate, or organization.accounts.<name>.email."},
 		{[]string{"account_limit_exceeded", "account_number_limit_exceeded", "allowed number of aws accounts"},
 			"The organization has as many accounts as its quota allows (10 by default; closed accounts count for 90 days): raise \"Default maximum number of accounts\" of AWS Organizations under Service Quotas, in us-east-1 of the management account, or use existing accounts by id (organization.accounts.<name>.id)."},
 		{[]string{"account_creation_rate_limit_exceeded", "concurrent_account_modification", "account_creation_not_complete", "finalizingorganization"},
@@ -60,6 +62,18 @@ func remedies() []remedy {
 		{[]string{"not eligible for free tier", "free tier restriction"},
 			"The account is on AWS's Free plan, which starts few instance types: upgrade it to a paid plan in the Billing console, or choose one of the types."},
 
+		// The network and the cluster.
+		{[]string{"unsupportedavailabilityzone"},
+			"EKS puts no control plane into this zone: remove it from network.zones. The error names the valid zones."},
+		{[]string{"not supported in your requested availability zone"},
+			"The zone does not offer this instance type: choose another one (network.acceleratorZones), or another type."},
+		{[]string{"not allowed in publicaccesscidrs"},
+			"EKS refuses private and reserved ranges: set cluster.publicCidrs to public IPv4 ranges, for example your own address (`curl -s https://checkip.amazonaws.com`)."},
+		{[]string{"addon version specified is not supported"},
+			"EKS does not offer this build of the add-on for the version of Kubernetes: docs/troubleshooting.md, \"Newer node images and add-ons\", says how to update the table."},
+		{[]string{"reservationcapacityexceeded"},
+			"The reservation has no free instances: reduce the pool or stop what else uses the reservation, or enlarge it."},
+
 		// GitHub and GitLab.
 		{[]string{"repository rule violations", "gh013", "gh006", "protected branch"},
 			"A rule of the repository forbids it: exempt the token's user from the ruleset or protection, or choose another git.branch."},
@@ -67,6 +81,8 @@ func remedies() []remedy {
 			"The file was changed on the branch since the last update: run `pulumi refresh`, then `pulumi up`, which writes the scripts again."},
 		{[]string{"the specified log group already exists"},
 			"EKS and the CloudWatch agents create their log groups anew when they write their last lines after a destroy: run `aws logs delete-log-group --log-group-name <name>` with that account's credentials (docs/troubleshooting.md)."},
+		{[]string{"provider with url …already exists"},
+			"The account has an OIDC provider of this URL, and IAM allows one: set ci.createProvider to false to use it."},
 		{[]string{"reference already exists", "alreadyexists", "already exists", "alreadyinuse", "alreadyowned", "resourceinuse", "entityalready", "conflictexception"},
 			"A resource of that name exists, perhaps left by an interrupted update: docs/troubleshooting.md says how to import it. Otherwise delete or rename it."},
 

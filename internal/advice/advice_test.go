@@ -60,7 +60,14 @@ func TestRemedies(t *testing.T) {
 		"ConcurrentModificationException: AWS Organizations can't complete your request because it conflicts with another attempt":                                                                                               "Rate limited",
 		"ExpiredToken: The security token included in the request is expired":                                                                                                                                                    "log in",
 		"dial tcp 10.0.1.5:443: i/o timeout":                                                                                                                                                                                     "network",
-		"InvalidParameterValue: nonsense":                                                                                                                                                                                        "Fix the cause above",
+		"unexpected state 'FAILED', wanted target 'SUCCEEDED'. last error: INVALID_EMAIL":                                                                                                                                        "organization.emailTemplate",
+		"UnsupportedAvailabilityZoneException: Cannot create cluster 'a' because EKS does not support creating control plane instances in us-east-1e":                                                                            "network.zones",
+		"InvalidParameterException: The following CIDRs are not allowed in publicAccessCidrs: [203.0.113.0/24]":                                                                                                                  "cluster.publicCidrs",
+		"InvalidParameterException: Addon version specified is not supported":                                                                                                                                                    "Newer node images and add-ons",
+		"Unsupported: Your requested instance type (p5.48xlarge) is not supported in your requested Availability Zone (us-east-1a).":                                                                                             "network.acceleratorZones",
+		"ReservationCapacityExceeded: The requested reservation does not have sufficient compatible and available capacity for this request.":                                                                                    "no free instances",
+		"EntityAlreadyExists: Provider with url https://token.actions.githubusercontent.com already exists.":                                                                                                                     "ci.createProvider to false",
+		"InvalidParameterValue: nonsense": "Fix the cause above",
 	} {
 		got := remedyFor(message)
 		seen[got] = true

@@ -80,11 +80,11 @@ func (n Network) Plan() (subnets.Plan, error) {
 
 // privateCluster lists the interface endpoints that nodes need to pull from ECR, join the cluster, get Pod Identity
 // credentials and write logs without a way to the internet.
-// https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
+// https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html, read 2026-11-22
 var privateCluster = []string{"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "logs", "sts"}
 
 // endpoints lists the services whose interface endpoints are supported.
-// https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
+// https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html, read 2026-11-22
 var endpoints = append([]string{
 	"autoscaling", "ec2messages", "elasticfilesystem", "elasticloadbalancing", "kms", "monitoring",
 	"sagemaker.api", "sagemaker.runtime", "secretsmanager", "sqs", "ssm", "ssmmessages", "xray",
@@ -96,7 +96,7 @@ var (
 )
 
 // retentions lists the days for which CloudWatch can keep logs.
-// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html, read 2026-11-22
 var retentions = []int{
 	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 }

@@ -101,8 +101,8 @@ func (s rawStorage) resolve() Storage {
 }
 
 var (
-	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, without dots, which break TLS with
-	// virtual-hosted names and some S3 clients.
+	// A bucket name, but without dots, which break TLS with virtual-hosted names and some S3 clients.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, read 2026-11-22
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 )
 
@@ -201,7 +201,8 @@ func keyPrefix(p *field.Path, key string) field.ErrorList {
 		return field.ErrorList{field.Invalid(p, key, "must not have a leading or a doubled slash")}
 	case strings.Contains(key, "?versionId="):
 		return field.ErrorList{field.Invalid(p, key, "must not name a version; the newest version is copied")}
-	case len(key) > 1024: // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+	// The length of an object key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11-22
+	case len(key) > 1024:
 		return field.ErrorList{field.Invalid(p, key, "must be at most 1024 bytes")}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 var platformTags = []string{"Environment", "ManagedBy", "Project"}
 
 // maxTags is how many tags an S3 object may have, which is the lowest limit of the platform's resources.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html, read 2026-11-22
 const maxTags = 10
 
 // The tags are on every resource, so the narrowest rules of all services apply: DataSync's patterns (ASCII, no @ in a

@@ -41,9 +41,9 @@ func (o Organization) trustWarnings() []string {
 	return warnings
 }
 
-// trustable returns the service principals that are known to support trusted access, from the pages of
-// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html, read 2026-11, and, read
-// 2026-11-26, from the overview of integrated services in https://github.com/ministryofjustice/aws-root-account.
+// trustable returns the service principals that are known to support trusted access. They are from the pages of the
+// services in https://docs.aws.amazon.com/organizations/latest/userguide/orgs_integrate_services_list.html and from the
+// overview in https://github.com/ministryofjustice/aws-root-account, read 2026-11-26.
 func trustable() []string {
 	return []string{
 		"access-analyzer.amazonaws.com",

@@ -20,7 +20,7 @@ const (
 	// holds the interface in use and a whole spare one, 50 addresses each on the largest types. Both are on
 	// network card 0, where a P5 has just two; the EFA-only interfaces on its other 31 cards have no address.
 	// https://github.com/aws/amazon-vpc-cni-k8s/blob/master/docs/eni-and-ip-target.md
-	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/AvailableIpPerENI.html
+	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/AvailableIpPerENI.html, read 2026-11-22
 	addressesPerNode = 100
 )
 
@@ -51,7 +51,7 @@ type Plan struct {
 // Docker's bridge use. The error lists everything that is wrong.
 //
 // https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer, read 2026-11-22
 func New(vpc string, zones, acceleratorZones int) (Plan, error) {
 	whole, err := parse(vpc)
 	faults := []error{err}
@@ -89,7 +89,7 @@ func New(vpc string, zones, acceleratorZones int) (Plan, error) {
 func AcceleratorNodes(subnet netip.Prefix) int { return addresses(subnet) / addressesPerNode }
 
 // addresses returns how many addresses of a subnet can be used: AWS reserves the first four and the last.
-// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html, read 2026-11-22
 func addresses(subnet netip.Prefix) int { return 1<<(32-subnet.Bits()) - 5 }
 
 // parse reads a range that can be divided.

@@ -44,7 +44,7 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	for name, change := range map[string]func(*raw){
 		"as they are": func(*raw) {},
 		"everything": func(s *raw) {
-			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin", "stacksets-exec-*", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
+			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin", "stacksets-exec-*", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*", "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Ops_0123456789abcdef"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
 			s.CI = rawCI{
@@ -86,6 +86,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{`guardrails.exemptRoles[0]: must not match the stack's own roles, whose names begin with llm-platform-dev-, got "llm-platform-dev-ci-*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"llm-platform-dev-ci-*"} }},
 		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN, for example team/Administrator, got "Admin?"; * stands for any text`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"Admin?"} }},
 		{"guardrails.exemptRoles[0]: OrganizationAccountAccessRole is organization.roleName, which is exempt already; remove it", func(s *raw) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},
+		{`guardrails.exemptRoles[0]: must have the path of IAM Identity Center's roles, got "AWSReservedSSO_Admin_0123456789abcdef"; use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"AWSReservedSSO_Admin_0123456789abcdef"} }},
+		{`guardrails.exemptRoles[0]: must have the path of IAM Identity Center's roles, got "AWSReservedSSO*"; use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"AWSReservedSSO*"} }},
+		{`guardrails.exemptRoles[0]: must have the path of IAM Identity Center's roles, got "team/AWSReservedSSO_Admin_*"; use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"team/AWSReservedSSO_Admin_*"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "g6"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"g6"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "p*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"p*"} }},
 		{"guardrails.instanceTypes[0]: m6i.large has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
@@ -98,7 +101,7 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		}},
 		{"guardrails: service control policies: 9 are needed, but one target allows 8 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
 			for i := range 80 {
-				s.Guardrails.ExemptRoles = append(s.Guardrails.ExemptRoles, fmt.Sprintf("AWSReservedSSO_Administrator_%d", i))
+				s.Guardrails.ExemptRoles = append(s.Guardrails.ExemptRoles, fmt.Sprintf("ExternalTeams_Administrators_%d", i))
 			}
 		}},
 		{`budget.killSwitch: must be one of none, manual, automatic, got "yes"`, func(s *raw) { s.Budget.KillSwitch = "yes" }},

@@ -33,7 +33,7 @@ func errorsOf(r raw) []string {
 	for _, err := range slices.Concat(
 		r.Guardrails.validate(field.NewPath("guardrails"), s),
 		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
-		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
+		r.CI.validate(field.NewPath("ci"), s, in),
 	) {
 		lines = append(lines, err.Field+": "+describe(err))
 	}
@@ -184,6 +184,10 @@ func TestIssuers(t *testing.T) {
 			"project_path:g/s/p:ref_type:branch:ref:main", "project_path:g/s/p:ref_type:branch:ref:*"},
 		"GitLab of one's own": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/api/v4/"}, "g/p", "release/live", "git.example.com", "https://git.example.com",
 			"project_path:g/p:ref_type:branch:ref:release/live", "project_path:g/p:ref_type:branch:ref:*"},
+		"GitLab below a path": {rawGit{Provider: GitLab, BaseURL: "https://Acme.example/tools/GitLab/api/v4/"}, "g/p", "", "acme.example/tools/GitLab", "https://acme.example/tools/GitLab",
+			"project_path:g/p:ref_type:branch:ref:main", "project_path:g/p:ref_type:branch:ref:*"},
+		"GitLab without the path of its API": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/"}, "g/p", "", "git.example.com", "https://git.example.com",
+			"project_path:g/p:ref_type:branch:ref:main", "project_path:g/p:ref_type:branch:ref:*"},
 	} {
 		r := good()
 		r.Git, r.CI.Repository, r.CI.Environment = c.git, c.repository, c.branch
@@ -200,11 +204,15 @@ func TestIssuers(t *testing.T) {
 		git                rawGit
 		repository, branch string
 	}{
-		`ci.repository: must be owner/name without ids, since git.baseUrl is a GitHub Enterprise Server, which has no immutable subjects, got "o@1/r@2"`:                                {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o@1/r@2", ""},
-		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "o@1/r@2"`: {rawGit{Provider: GitLab}, "o@1/r@2", ""},
-		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "g/*"`:     {rawGit{Provider: GitLab}, "g/*", ""},
-		`ci.environment: must be the name of a protected branch, not a pattern, since git.provider is gitlab: letters, digits, dots, _, - and /, got "*"`:                               {rawGit{Provider: GitLab}, "g/p", "*"},
-		"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"g/s/p\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids":                  {rawGit{Provider: GitHub}, "g/s/p", ""},
+		`ci.repository: must be owner/name without ids, since git.baseUrl is a GitHub Enterprise Server, which has no immutable subjects, got "o@1/r@2"`:                                                                                    {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o@1/r@2", ""},
+		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "o@1/r@2"`:                                                     {rawGit{Provider: GitLab}, "o@1/r@2", ""},
+		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "g/*"`:                                                         {rawGit{Provider: GitLab}, "g/*", ""},
+		`ci.environment: must be the name of a protected branch, not a pattern, since git.provider is gitlab: letters, digits, dots, _, - and /, got "*"`:                                                                                   {rawGit{Provider: GitLab}, "g/p", "*"},
+		`git.baseUrl: must be https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path, since the CI roles trust the tokens of this server, got "https://acme.example/gitlab/"; correct it, or remove the ci keys`:      {rawGit{Provider: GitLab, BaseURL: "https://acme.example/gitlab/"}, "g/p", ""},
+		`git.baseUrl: must be https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path, since the CI roles trust the tokens of this server, got "https://acme.example/api/v4/*/"; correct it, or remove the ci keys`:    {rawGit{Provider: GitLab, BaseURL: "https://acme.example/api/v4/*/"}, "g/p", ""},
+		`git.baseUrl: must be https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path, since the CI roles trust the tokens of this server, got "https://acme.example/%zz/api/v4/"; correct it, or remove the ci keys`:  {rawGit{Provider: GitLab, BaseURL: "https://acme.example/%zz/api/v4/"}, "g/p", ""},
+		`git.baseUrl: must be https://HOST/api/v3/ (GitHub Enterprise Server) or https://HOST/ (GHE.com), since the CI roles trust the tokens of this server, got "https://acme.example/github/api/v3/"; correct it, or remove the ci keys`: {rawGit{Provider: GitHub, BaseURL: "https://acme.example/github/api/v3/"}, "o/r", ""},
+		"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"g/s/p\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids":                                                                      {rawGit{Provider: GitHub}, "g/s/p", ""},
 	} {
 		r := good()
 		r.Git, r.CI.Repository, r.CI.Environment = c.git, c.repository, c.branch

@@ -71,8 +71,12 @@ func (s Settings) endpointWarnings() []string {
 			continue
 		}
 		if reserved, ok := overlapping(documentationRanges, prefix); ok {
-			all = append(all, fmt.Sprintf("cluster.publicCidrs[%d]: %s is a placeholder: %s is reserved for examples, and EKS refuses it. "+
-				"Replace it with the addresses that pulumi and kubectl come from (curl -s https://checkip.amazonaws.com)", i, text, reserved))
+			within := ""
+			if prefix != reserved {
+				within = fmt.Sprintf(" in %s", reserved)
+			}
+			all = append(all, fmt.Sprintf("cluster.publicCidrs[%d]: %s is a placeholder%s, reserved for examples, and EKS refuses it. "+
+				"Replace it with the addresses that pulumi and kubectl come from (curl -s https://checkip.amazonaws.com)", i, text, within))
 		}
 	}
 	return all

@@ -40,6 +40,13 @@ func TestWarnings(t *testing.T) {
 		"Trainium with CUDA's script": {pool(object{"instanceType": "trn1.32xlarge", "nodes": 1}), []string{"training.command: scripts/train.py uses CUDA"}},
 		"Trainium with another":       {and(object{"training.command": []any{"python", "neuron.py"}}, pool(object{"instanceType": "trn1.32xlarge", "nodes": 1})), nil},
 		"ARM":                         {and(custom(object{"architecture": "arm64"}), pool(object{"instanceType": "p9.48xlarge", "nodes": 1})), []string{"cluster.pools.gpu.instanceType: p9.48xlarge has ARM processors"}},
+		"system type misspelt":        {object{"cluster.systemInstanceType": "m7i.larg"}, []string{"cluster.systemInstanceType: m7i.larg is not an instance type that this program knows. Did you mean m7i.large? If EC2"}},
+		"system type of the future":   {object{"cluster.systemInstanceType": "m9x.large"}, []string{"cluster.systemInstanceType: m9x.large is not an instance type that this program knows. Did you mean m5.large? If EC2"}},
+		"system type like no other":   {object{"cluster.systemInstanceType": "u-6tb1.112xlarge"}, []string{"cluster.systemInstanceType: u-6tb1.112xlarge is not an instance type that this program knows. "}},
+		"small system type":           {object{"cluster.systemInstanceType": "t3.medium"}, nil},
+		"bare system type":            {object{"cluster.systemInstanceType": "m7i.metal-24xl"}, nil},
+		"ARM system type":             {object{"cluster.systemInstanceType": "r8g.2xlarge"}, nil},
+		"system type elsewhere":       {and(existing, object{"cluster.systemInstanceType": "m7i.larg", "training.nodes": 1}), nil},
 		"DataSync and requester pays": {object{"storage.sourceBucket": "data", "storage.requesterPays": true, "storage.transfers": object{"a": object{}}}, []string{"storage.transfers: AWS does not say"}},
 	} {
 		set := and(object{"cluster.publicCidrs": []any{"8.8.8.0/24"}, "network.acceleratorZones": []any{"a"}}, c.set)

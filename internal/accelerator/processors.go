@@ -57,6 +57,18 @@ func ProcessorFamilies() []string {
 	return names
 }
 
+// Processors returns the instance types without accelerators, sorted.
+func Processors() []string {
+	var names []string
+	for _, f := range processorFamilies() {
+		for _, size := range f.sizes {
+			names = append(names, f.name+"."+size)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // LookupProcessor returns an instance type without accelerators: the training then uses its vCPUs, in one process.
 func LookupProcessor(instanceType string) (Type, error) {
 	name, size, _ := strings.Cut(instanceType, ".")

@@ -77,6 +77,24 @@ func TestErrorsOfLookUpsGetAdvice(t *testing.T) {
 	}
 }
 
+// statusError is an error with the status code of an answer.
+type statusError int
+
+func (s statusError) Error() string       { return fmt.Sprint("status ", int(s)) }
+func (s statusError) HTTPStatusCode() int { return int(s) }
+
+// The answer to a HEAD request has no body, so only the status code tells what is wrong.
+func TestStatusOfLookUps(t *testing.T) {
+	for status, want := range map[statusError]string{
+		301: "the bucket seems to be in another region: status 301",
+		400: "the bucket seems to be in another region, or the credentials have expired: status 400",
+	} {
+		if got := explain(status); !errors.Is(got, status) || got.Error() != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}
+}
+
 func TestObject(t *testing.T) {
 	headers := map[string]string{} // of the next answer
 	var payer string               // of the last request

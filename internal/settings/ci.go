@@ -88,15 +88,17 @@ func (c rawCI) resolve(stack string, git Git) CI {
 //     Enterprise Server https://docs.github.com/en/enterprise-server@latest/actions/reference/security/oidc
 //   - GitLab: https://docs.gitlab.com/ci/cloud_services/aws/
 //
-// Read 2026-11-26. IAM fetches the issuer's keys itself, so it must be reachable from the internet.
+// Read 2026-11-26. IAM fetches the issuer's keys itself, so it must be reachable from the internet. The issuer of a GitLab
+// below a path, for example https://acme.example/gitlab/api/v4/, has that path too.
 func issuer(git Git) (server, issuer, audience string) {
-	host := ""
+	host, path := "", ""
 	if base, err := url.Parse(git.BaseURL); err == nil && apiURL.MatchString(git.BaseURL) {
 		host = strings.ToLower(base.Host)
+		path = strings.TrimSuffix(strings.TrimSuffix(base.Path, "/"), "/api/v4")
 	}
 	if git.Provider == GitLab {
-		host = cmp.Or(host, "gitlab.com")
-		return GitLab, host, "https://" + host
+		server := cmp.Or(host, "gitlab.com") + path
+		return GitLab, server, "https://" + server
 	}
 	const audienceOfSTS = "sts.amazonaws.com"
 	switch {
@@ -109,6 +111,25 @@ func issuer(git Git) (server, issuer, audience string) {
 	}
 }
 
+// API URLs from which issuer can tell the URL of the server.
+var (
+	gitHubAPI = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(:[0-9]+)?(/api/v3)?/$`)
+	gitLabAPI = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(:[0-9]+)?((/[A-Za-z0-9_][A-Za-z0-9_.-]*)*/api/v4)?/$`)
+)
+
+// validateIssuer checks that git.baseUrl, if set, tells which server's tokens the CI roles trust.
+func validateIssuer(p *field.Path, git Git) field.ErrorList {
+	pattern, must := gitHubAPI, "https://HOST/api/v3/ (GitHub Enterprise Server) or https://HOST/ (GHE.com)"
+	if git.Provider == GitLab {
+		pattern, must = gitLabAPI, "https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path"
+	}
+	if !apiURL.MatchString(git.BaseURL) { // empty, or refused as it is
+		return nil
+	}
+	return match(p, git.BaseURL, pattern, must+", since the CI roles trust the tokens of this server; "+
+		"correct it, or remove the ci keys")
+}
+
 var (
 	// GitHub's names, with ids where the repository has immutable subjects: those created or renamed since 2026-07-15,
 	// and those that opted in. GitHub Enterprise Server has none.
@@ -119,7 +140,8 @@ var (
 	project = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$`)
 )
 
-func (c rawCI) validate(p *field.Path, resolved CI, organization Organization, in input) field.ErrorList {
+func (c rawCI) validate(p *field.Path, s Settings, in input) field.ErrorList {
+	organization := s.Organization
 	repositoryKey, deploy, preview := p.Child("repository"), p.Child("deployAssumeRoles"), p.Child("previewAssumeRoles")
 	if c.Repository == "" {
 		if organization.Mode == None && strings.HasPrefix(organization.PreviewRoleName, projectName+"-"+in.stack+"-") {
@@ -133,7 +155,8 @@ func (c rawCI) validate(p *field.Path, resolved CI, organization Organization, i
 		return nil
 	}
 	errs := slices.Concat(
-		resolved.validateRepository(repositoryKey, p.Child("environment")),
+		validateIssuer(field.NewPath("git", "baseUrl"), s.Git),
+		s.CI.validateRepository(repositoryKey, p.Child("environment")),
 		knownAccount(p.Child("account"), c.Account, organization, in),
 		bucketARN.optional(p.Child("stateBucketArn"), c.StateBucketARN),
 		keyARN.optional(p.Child("stateKmsKeyArn"), c.StateKMSKeyARN),

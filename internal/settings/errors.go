@@ -94,14 +94,30 @@ func spell(value any) string {
 	return whole
 }
 
-// suggest returns "; did you mean …?" with the nearest of the names, or nothing if none is near. Of two that are
-// equally near, a common beginning decides: p5.24xlarge is nearer to p5.4xlarge than to g5.24xlarge.
+// suggest returns "; did you mean …?" with the nearest of the names, or nothing if none is near.
 func suggest(name string, names []string) string {
+	if best := nearest(name, names); best != "" {
+		return fmt.Sprintf("; did you mean %s?", best)
+	}
+	return ""
+}
+
+// suggestion is suggest as a sentence after another, " Did you mean …?".
+func suggestion(name string, names []string) string {
+	if best := nearest(name, names); best != "" {
+		return fmt.Sprintf(" Did you mean %s?", best)
+	}
+	return ""
+}
+
+// nearest returns the nearest of the names, or nothing if none is near. Of two that are equally near, a common
+// beginning decides: p5.24xlarge is nearer to p5.4xlarge than to g5.24xlarge.
+func nearest(name string, names []string) string {
 	const least = 0.5 // half of the letters are the same
 	best, score := "", 0.0
 	for _, candidate := range names {
 		if strings.HasPrefix(candidate, name+".") { // ecr is nearer to ecr.api than to ec2
-			return fmt.Sprintf("; did you mean %s?", candidate)
+			return candidate
 		}
 	}
 	for _, candidate := range names {
@@ -112,7 +128,7 @@ func suggest(name string, names []string) string {
 	if score < least {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return best
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,15 +48,20 @@ var (
 
 // exemptRole checks the name of an exempt role, which may contain *. A * also matches slashes. Four characters before
 // the first one keep a pattern from matching everything, and the program's own roles are never exempt: pods, notebooks
-// and pull requests act as them. Names that a pattern matches are guarded as the pattern is.
+// and pull requests act as them. Names that a pattern matches are guarded as the pattern is. The roles of IAM Identity
+// Center are below aws-reserved/sso.amazonaws.com/, outside us-east-1 with a region before the name.
 func exemptRole(p *field.Path, role string, s Settings) field.ErrorList {
 	literal, _, pattern := strings.Cut(role, "*")
 	own := projectName + "-" + s.Stack + "-"
+	folder, name := path.Split(role)
 	switch {
 	case !rolePath.MatchString(role):
 		return field.ErrorList{field.Invalid(p, role, "must be the name of a role with its path, not an ARN, for example team/Administrator; * stands for any text")}
 	case role == s.Organization.RoleName:
 		return field.ErrorList{field.Forbidden(p, role+" is organization.roleName, which is exempt already; remove it")}
+	case strings.HasPrefix(name, "AWSReservedSSO") && !strings.HasPrefix(folder, "aws-reserved/"):
+		return field.ErrorList{field.Invalid(p, role, "must have the path of IAM Identity Center's roles; "+
+			"use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set")}
 	case pattern && len(literal) < 4:
 		return field.ErrorList{field.Invalid(p, role, "must have at least 4 characters before the first *, for example stacksets-exec-*")}
 	case pattern && (strings.HasPrefix(own, literal) || strings.HasPrefix(literal, own)):

@@ -33,7 +33,7 @@ func errorsOf(r raw) []string {
 	for _, err := range slices.Concat(
 		r.Guardrails.validate(field.NewPath("guardrails"), s),
 		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
-		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
+		r.CI.validate(field.NewPath("ci"), s, in),
 	) {
 		lines = append(lines, err.Field+": "+describe(err))
 	}
@@ -44,7 +44,7 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 	for name, change := range map[string]func(*raw){
 		"as they are": func(*raw) {},
 		"everything": func(s *raw) {
-			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin", "stacksets-exec-*", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
+			s.Guardrails = rawGuardrails{Enabled: true, Regions: []string{"eu-west-1"}, ExemptRoles: []string{"AWSControlTowerExecution", "team/Admin", "stacksets-exec-*", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*", "aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Ops_0123456789abcdef"}, InstanceTypes: []string{"g6.xlarge", "p6-b300.48xlarge", "ml.trn1.32xlarge"}}
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
 			s.CI = rawCI{
@@ -86,6 +86,9 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{`guardrails.exemptRoles[0]: must not match the stack's own roles, whose names begin with llm-platform-dev-, got "llm-platform-dev-ci-*"`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"llm-platform-dev-ci-*"} }},
 		{`guardrails.exemptRoles[0]: must be the name of a role with its path, not an ARN, for example team/Administrator, got "Admin?"; * stands for any text`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"Admin?"} }},
 		{"guardrails.exemptRoles[0]: OrganizationAccountAccessRole is organization.roleName, which is exempt already; remove it", func(s *raw) { s.Guardrails.ExemptRoles = []string{"OrganizationAccountAccessRole"} }},
+		{`guardrails.exemptRoles[0]: must have the path of IAM Identity Center's roles, got "AWSReservedSSO_Admin_0123456789abcdef"; use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"AWSReservedSSO_Admin_0123456789abcdef"} }},
+		{`guardrails.exemptRoles[0]: must have the path of IAM Identity Center's roles, got "AWSReservedSSO*"; use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"AWSReservedSSO*"} }},
+		{`guardrails.exemptRoles[0]: must have the path of IAM Identity Center's roles, got "team/AWSReservedSSO_Admin_*"; use aws-reserved/sso.amazonaws.com/*AWSReservedSSO_NAME_* with the NAME of the permission set`, func(s *raw) { s.Guardrails.ExemptRoles = []string{"team/AWSReservedSSO_Admin_*"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "g6"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"g6"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "p*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"p*"} }},
 		{"guardrails.instanceTypes[0]: m6i.large has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
@@ -98,7 +101,7 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		}},
 		{"guardrails: service control policies: 9 are needed, but one target allows 8 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
 			for i := range 80 {
-				s.Guardrails.ExemptRoles = append(s.Guardrails.ExemptRoles, fmt.Sprintf("AWSReservedSSO_Administrator_%d", i))
+				s.Guardrails.ExemptRoles = append(s.Guardrails.ExemptRoles, fmt.Sprintf("ExternalTeams_Administrators_%d", i))
 			}
 		}},
 		{`budget.killSwitch: must be one of none, manual, automatic, got "yes"`, func(s *raw) { s.Budget.KillSwitch = "yes" }},
@@ -181,6 +184,10 @@ func TestIssuers(t *testing.T) {
 			"project_path:g/s/p:ref_type:branch:ref:main", "project_path:g/s/p:ref_type:branch:ref:*"},
 		"GitLab of one's own": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/api/v4/"}, "g/p", "release/live", "git.example.com", "https://git.example.com",
 			"project_path:g/p:ref_type:branch:ref:release/live", "project_path:g/p:ref_type:branch:ref:*"},
+		"GitLab below a path": {rawGit{Provider: GitLab, BaseURL: "https://Acme.example/tools/GitLab/api/v4/"}, "g/p", "", "acme.example/tools/GitLab", "https://acme.example/tools/GitLab",
+			"project_path:g/p:ref_type:branch:ref:main", "project_path:g/p:ref_type:branch:ref:*"},
+		"GitLab without the path of its API": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/"}, "g/p", "", "git.example.com", "https://git.example.com",
+			"project_path:g/p:ref_type:branch:ref:main", "project_path:g/p:ref_type:branch:ref:*"},
 	} {
 		r := good()
 		r.Git, r.CI.Repository, r.CI.Environment = c.git, c.repository, c.branch
@@ -197,11 +204,15 @@ func TestIssuers(t *testing.T) {
 		git                rawGit
 		repository, branch string
 	}{
-		`ci.repository: must be owner/name without ids, since git.baseUrl is a GitHub Enterprise Server, which has no immutable subjects, got "o@1/r@2"`:                                {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o@1/r@2", ""},
-		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "o@1/r@2"`: {rawGit{Provider: GitLab}, "o@1/r@2", ""},
-		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "g/*"`:     {rawGit{Provider: GitLab}, "g/*", ""},
-		`ci.environment: must be the name of a protected branch, not a pattern, since git.provider is gitlab: letters, digits, dots, _, - and /, got "*"`:                               {rawGit{Provider: GitLab}, "g/p", "*"},
-		"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"g/s/p\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids":                  {rawGit{Provider: GitHub}, "g/s/p", ""},
+		`ci.repository: must be owner/name without ids, since git.baseUrl is a GitHub Enterprise Server, which has no immutable subjects, got "o@1/r@2"`:                                                                                    {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o@1/r@2", ""},
+		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "o@1/r@2"`:                                                     {rawGit{Provider: GitLab}, "o@1/r@2", ""},
+		`ci.repository: must be a project of gitlab.com with its groups, for example my-company/research/platform, since git.provider is gitlab, not a URL or a pattern, got "g/*"`:                                                         {rawGit{Provider: GitLab}, "g/*", ""},
+		`ci.environment: must be the name of a protected branch, not a pattern, since git.provider is gitlab: letters, digits, dots, _, - and /, got "*"`:                                                                                   {rawGit{Provider: GitLab}, "g/p", "*"},
+		`git.baseUrl: must be https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path, since the CI roles trust the tokens of this server, got "https://acme.example/gitlab/"; correct it, or remove the ci keys`:      {rawGit{Provider: GitLab, BaseURL: "https://acme.example/gitlab/"}, "g/p", ""},
+		`git.baseUrl: must be https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path, since the CI roles trust the tokens of this server, got "https://acme.example/api/v4/*/"; correct it, or remove the ci keys`:    {rawGit{Provider: GitLab, BaseURL: "https://acme.example/api/v4/*/"}, "g/p", ""},
+		`git.baseUrl: must be https://HOST/api/v4/, or https://HOST/PATH/api/v4/ for a server below a path, since the CI roles trust the tokens of this server, got "https://acme.example/%zz/api/v4/"; correct it, or remove the ci keys`:  {rawGit{Provider: GitLab, BaseURL: "https://acme.example/%zz/api/v4/"}, "g/p", ""},
+		`git.baseUrl: must be https://HOST/api/v3/ (GitHub Enterprise Server) or https://HOST/ (GHE.com), since the CI roles trust the tokens of this server, got "https://acme.example/github/api/v3/"; correct it, or remove the ci keys`: {rawGit{Provider: GitHub, BaseURL: "https://acme.example/github/api/v3/"}, "o/r", ""},
+		"ci.repository: must be owner/name or owner@id/name@id, not a URL or a pattern, got \"g/s/p\"; `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints the ids":                                                                      {rawGit{Provider: GitHub}, "g/s/p", ""},
 	} {
 		r := good()
 		r.Git, r.CI.Repository, r.CI.Environment = c.git, c.repository, c.branch

@@ -39,7 +39,7 @@ func TestUnknownTrustedService(t *testing.T) {
 		t.Fatal(err)
 	}
 	warnings := s.Organization.trustWarnings()
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "clowdtrail.amazonaws.com is not a service that this program knows") || !strings.Contains(warnings[0], "Did you mean cloudtrail.amazonaws.com?") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "clowdtrail.amazonaws.com is not a service that this program knows") || !strings.Contains(warnings[0], "trusted access. Did you mean cloudtrail.amazonaws.com? If AWS") {
 		t.Errorf("warnings: %q", warnings)
 	}
 	if s, err = Load("prod", with(t, "prod", nil), nil, token); err != nil || len(s.Organization.trustWarnings()) > 0 {

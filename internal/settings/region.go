@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"llm-platform/internal/accelerator"
 	"llm-platform/internal/catalog"
 )
 
@@ -72,9 +73,13 @@ func (r raw) validateOfferings(s Settings, in input) field.ErrorList {
 		if described || s.Cluster.Pools[name].Reserved() || !catalog.NotOffered(instanceType, s.Region) {
 			continue
 		}
+		way := fmt.Sprintf("it was in %s on 2026-10-27. If it is now, describe it in cluster.instanceTypes",
+			strings.Join(catalog.Offering(instanceType), ", "))
+		if !accelerator.Accelerated(instanceType) { // cluster.instanceTypes describes accelerators only
+			way = "use for example " + catalog.SystemType(s.Region)
+		}
 		errs = append(errs, field.Invalid(entry(cluster.Child("pools"), name).Child("instanceType"), instanceType,
-			fmt.Sprintf("must be offered in %s; it was in %s on 2026-10-27. If it is now, describe it in cluster.instanceTypes",
-				s.Region, strings.Join(catalog.Offering(instanceType), ", "))))
+			fmt.Sprintf("must be offered in %s; %s", s.Region, way)))
 	}
 	return errs
 }

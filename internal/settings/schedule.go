@@ -15,6 +15,9 @@ var scheduleCharacters = regexp.MustCompile(`^[a-zA-Z0-9 _*?,|^/#()+-]{1,256}$`)
 
 var rateExpression = regexp.MustCompile(`^rate\(([1-9][0-9]{0,4}) (hour|hours|day|days)\)$`)
 
+// unsigned matches a number without a sign.
+var unsigned = regexp.MustCompile(`^[0-9]+$`)
+
 // cronField describes one field of a cron expression.
 type cronField struct {
 	name        string
@@ -29,7 +32,7 @@ func cronFields() []cronField {
 	return []cronField{
 		{name: "minute", most: 59},
 		{name: "hour", most: 23},
-		{name: "day of month", least: 1, most: 31, special: regexp.MustCompile(`^(L|L-[0-9]{1,2}|LW|[0-9]{1,2}W)$`)},
+		{name: "day of month", least: 1, most: 31, special: regexp.MustCompile(`^(L|L-([0-2]?[0-9]|30)|LW|[0-9]{1,2}W)$`)},
 		{name: "month", least: 1, most: 12, names: strings.Fields("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC")},
 		{name: "day of week", least: 1, most: 7, names: strings.Fields("SUN MON TUE WED THU FRI SAT"),
 			special: regexp.MustCompile(`^(L|[1-7]L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)#[1-5])$`)},
@@ -62,7 +65,7 @@ func validateSchedule(p *field.Path, text string) field.ErrorList {
 		return invalid("must have six fields, cron(minute hour day-of-month month day-of-week year); for example cron(0 3 * * ? *) " +
 			"is every day at 3:00 UTC")
 	}
-	if _, err := strconv.Atoi(parts[0]); err != nil {
+	if !unsigned.MatchString(parts[0]) {
 		return invalid("must have one number for the minute; DataSync starts a task at most once an hour")
 	}
 	if (parts[2] == "?") == (parts[4] == "?") {
@@ -89,21 +92,29 @@ func (f cronField) accepts(value string) bool {
 			continue
 		}
 		of, step, stepped := strings.Cut(element, "/")
-		if n, err := strconv.Atoi(step); stepped && (err != nil || n < 1) {
+		if stepped && (!unsigned.MatchString(step) || strings.Trim(step, "0") == "") {
 			return false
 		}
 		from, to, ranged := strings.Cut(of, "-")
 		if stepped && of == "*" {
 			continue
 		}
-		if !f.number(from) || ranged && !f.number(to) {
+		first, known := f.number(from)
+		if !known {
+			return false
+		}
+		if last, known := f.number(to); ranged && (!known || last < first) {
 			return false
 		}
 	}
 	return true
 }
 
-func (f cronField) number(text string) bool {
+// number returns the number that a text is or names, and whether the field may have it.
+func (f cronField) number(text string) (int, bool) {
+	if i := slices.Index(f.names, text); i >= 0 {
+		return f.least + i, true
+	}
 	n, err := strconv.Atoi(text)
-	return err == nil && n >= f.least && n <= f.most || slices.Contains(f.names, text)
+	return n, unsigned.MatchString(text) && err == nil && n >= f.least && n <= f.most
 }

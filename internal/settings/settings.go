@@ -115,7 +115,7 @@ func (r raw) validate(s Settings, in input) field.ErrorList {
 		r.SageMaker.validate(field.NewPath("sagemaker"), s.Storage),
 		r.Guardrails.validate(field.NewPath("guardrails"), s),
 		r.Budget.validate(field.NewPath("budget"), s.Organization, in),
-		r.CI.validate(field.NewPath("ci"), s.CI, s.Organization, in),
+		r.CI.validate(field.NewPath("ci"), s, in),
 		r.Network.validate(field.NewPath("network"), s.Region, in),
 		r.validateOfferings(s, in),
 		cluster,

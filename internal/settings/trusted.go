@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -33,9 +32,9 @@ func (o Organization) trustWarnings() []string {
 	var warnings []string
 	for _, service := range o.TrustedServices {
 		if o.Mode == Create && !slices.Contains(trustable(), service) {
-			warnings = append(warnings, fmt.Sprintf("organization.trustedServices: %s is not a service that this program knows to support trusted access%s. "+
+			warnings = append(warnings, fmt.Sprintf("organization.trustedServices: %s is not a service that this program knows to support trusted access.%s "+
 				"If AWS refuses it, pulumi up fails after the organization has been created: correct it and run pulumi up again",
-				service, strings.ReplaceAll(suggest(service, trustable()), "; did", ". Did")))
+				service, suggestion(service, trustable())))
 		}
 	}
 	return warnings

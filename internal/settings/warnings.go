@@ -3,7 +3,9 @@ package settings
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strings"
 
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/catalog"
@@ -12,7 +14,7 @@ import (
 // Warnings returns what is accepted and likely to fail or to disappoint, one line each, with the key first. They follow
 // from the settings alone, so that a preview shows them all.
 func (s Settings) Warnings() []string {
-	return slices.Concat(s.placeWarnings(), s.Organization.trustWarnings(), s.organizationWarnings(), s.storageWarnings(), s.endpointWarnings(), s.trainingWarnings())
+	return slices.Concat(s.placeWarnings(), s.systemWarnings(), s.Organization.trustWarnings(), s.organizationWarnings(), s.storageWarnings(), s.endpointWarnings(), s.trainingWarnings())
 }
 
 func (s Settings) placeWarnings() []string {
@@ -31,6 +33,22 @@ func (s Settings) placeWarnings() []string {
 			"'AvailabilityZones[].ZoneId'` prints %s, remove it", zone, id, zone, id))
 	}
 	return all
+}
+
+// sizes matches the sizes of instance types, as far as the families of the catalog have them.
+var sizes = regexp.MustCompile(`^(nano|micro|small|medium|large|(2|4|8|9|12|16|18|24|32|48|96)?xlarge|metal(-[0-9]+xl)?)$`)
+
+// systemWarnings returns a warning for a system instance type that is in no list. It may exist: the lists are those of
+// the pools and of common families.
+func (s Settings) systemWarnings() []string {
+	name := s.Cluster.SystemInstanceType
+	_, size, _ := strings.Cut(name, ".")
+	_, err := accelerator.LookupProcessor(name)
+	if s.Cluster.Existing() || err == nil || catalog.Offering(name) != nil && sizes.MatchString(size) {
+		return nil
+	}
+	return []string{fmt.Sprintf("cluster.systemInstanceType: %s is not an instance type that this program knows.%s If EC2 does not offer it "+
+		"in %s, creating the system node group fails after the control plane has been created", name, suggestion(name, accelerator.Processors()), s.Region)}
 }
 
 func (s Settings) organizationWarnings() []string {
@@ -71,8 +89,12 @@ func (s Settings) endpointWarnings() []string {
 			continue
 		}
 		if reserved, ok := overlapping(documentationRanges, prefix); ok {
-			all = append(all, fmt.Sprintf("cluster.publicCidrs[%d]: %s is a placeholder: %s is reserved for examples, and EKS refuses it. "+
-				"Replace it with the addresses that pulumi and kubectl come from (curl -s https://checkip.amazonaws.com)", i, text, reserved))
+			within := ""
+			if prefix != reserved {
+				within = fmt.Sprintf(" in %s", reserved)
+			}
+			all = append(all, fmt.Sprintf("cluster.publicCidrs[%d]: %s is a placeholder%s, reserved for examples, and EKS refuses it. "+
+				"Replace it with the addresses that pulumi and kubectl come from (curl -s https://checkip.amazonaws.com)", i, text, within))
 		}
 	}
 	return all

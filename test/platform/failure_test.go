@@ -298,7 +298,7 @@ func TestClusterFailureIsExplained(t *testing.T) {
 	if refused.Name == "" {
 		t.Fatal("no EKS cluster was created: this test saw nothing")
 	}
-	explained(t, refused, message, refusal, "Fix the cause above.")
+	explained(t, refused, message, refusal, "remove it from network.zones")
 }
 
 // explained checks that an error names the refused call, the place, the cause and the remedy.

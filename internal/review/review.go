@@ -64,7 +64,7 @@ func money(hour float64) string {
 }
 
 // quotas returns the vCPUs that the stack's nodes count against each service quota of EC2. Nodes in a capacity block do
-// not: AWS owns that capacity.
+// not: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-how.html, read 2026-11-26
 func quotas(s settings.Settings) []string {
 	if s.Cluster.Existing() {
 		return nil

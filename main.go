@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/policy"
+	"llm-platform/internal/prices"
+	"llm-platform/internal/review"
 	"llm-platform/internal/scope"
 )
 
@@ -21,8 +23,13 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range cfg.Warnings() {
+	for _, warning := range slices.Concat(cfg.Warnings(), prices.Warnings(cfg)) {
 		if err := ctx.Log.Warn(warning, nil); err != nil {
+			return err
+		}
+	}
+	if block := review.Block(cfg); block != "" {
+		if err := ctx.Log.Info(block, nil); err != nil {
 			return err
 		}
 	}

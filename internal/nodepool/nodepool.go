@@ -29,10 +29,10 @@ type Node struct {
 const (
 	systemVolumeGB = 50
 
-	// poolMiBps is the throughput of a pool's root volumes, four times gp3's base: a training image of 20 GB
+	// VolumeMiBps is the throughput, in MiB/s, of a pool's root volumes, four times gp3's base: a training image of 20 GB
 	// is pulled in a minute. It is the most that gp3's 3000 base IOPS allow, 0.25 MiB/s for each:
 	// https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
-	poolMiBps = 500
+	VolumeMiBps = 500
 )
 
 // DescribeSystem returns the nodes of the pool that runs the cluster's own pods. It has no taint, so that
@@ -59,7 +59,7 @@ func Describe(name string, pool settings.Pool) (Node, error) {
 		ReservationID:  pool.ReservationID,
 		PlacementGroup: pool.PlacementGroup,
 		VolumeGB:       pool.VolumeGB,
-		VolumeMiBps:    poolMiBps,
+		VolumeMiBps:    VolumeMiBps,
 	}
 	switch pool.Capacity {
 	case settings.Spot:

@@ -127,7 +127,10 @@ func (d *decoder) object(p *field.Path, object map[string]any, into reflect.Valu
 			d.errors = append(d.errors, field.Forbidden(p.Child(name),
 				"is one key with a dot in its name; use `pulumi config set --path`, or nest it in the stack file"))
 		default:
-			way := suggest(name, sortedKeys(known))
+			way := removedKeys[name]
+			if way == "" {
+				way = suggest(name, sortedKeys(known))
+			}
 			if way == "" {
 				way = "; must be one of " + strings.Join(sortedKeys(known), ", ")
 			}
@@ -135,6 +138,9 @@ func (d *decoder) object(p *field.Path, object map[string]any, into reflect.Valu
 		}
 	}
 }
+
+// removedKeys says what to do about keys of earlier releases.
+var removedKeys = map[string]string{"minNodes": "; the minimum of every pool is 0: remove it"}
 
 // scalar also accepts booleans and numbers that are written as text, as top-level ones always are. Text must be written
 // as text: YAML has rewritten an unquoted number, so that 007 and 7 are the same here. The exception is an account id,

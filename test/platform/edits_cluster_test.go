@@ -13,9 +13,16 @@ import (
 
 const nodeGroup = "aws:eks/nodeGroup:NodeGroup"
 
-// edited previews and applies an edit, which must change the same in both, and leave nothing to change and no drift.
-func edited(t *testing.T, s *engine.Stack, what string, want ...string) {
+// edited previews and applies an edit, which must change the same in both, and leave nothing to change and no drift. A
+// "replace" in want stands for its three steps.
+func edited(t *testing.T, s *engine.Stack, what string, changes ...string) {
 	t.Helper()
+	want := slices.Clone(changes)
+	for _, change := range changes {
+		if of, ok := strings.CutPrefix(change, "replace "); ok {
+			want = append(want, "create-replacement "+of, "delete-replaced "+of)
+		}
+	}
 	enginetest.Expect(t, "preview of "+what, enginetest.Run(t, s, "preview"), want...)
 	enginetest.Expect(t, what, enginetest.Run(t, s, "up"), want...)
 	enginetest.Expect(t, "an up after "+what, enginetest.Run(t, s, "up"))

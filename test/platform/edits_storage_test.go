@@ -18,7 +18,7 @@ import (
 func TestCopiesNeverDelete(t *testing.T) {
 	t.Parallel()
 	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
-		if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", ID: "company-data"}); err != nil {
+		if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", Inputs: map[string]any{"bucket": "company-data"}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, key := range []string{"one", "two"} {
@@ -81,7 +81,7 @@ func TestEncryptionByKMSLater(t *testing.T) {
 	enginetest.Run(t, s, "up")
 	set(t, s, "storage.encryption", "kms")
 	want := []string{
-		"create aws:kms/key:Key storage-key", "create aws:iam/rolePolicy:RolePolicy sagemaker-policy-key",
+		"create aws:kms/key:Key storage-key", "update aws:iam/rolePolicy:RolePolicy sagemaker-role-policy",
 	}
 	for _, bucket := range []string{"source", "dataset", "checkpoints", "artifacts"} {
 		want = append(want, "update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-"+bucket+"-encryption")

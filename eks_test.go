@@ -273,7 +273,7 @@ func TestControlPlane(t *testing.T) {
 func TestOrder(t *testing.T) {
 	g := runWith(t, threePools())
 	before := []string{
-		"cluster-vpc-cni", "cluster-kube-proxy", "cluster-eks-pod-identity-agent", "network-s3", "network-routes-a-internet", "network-gpu-a-routes",
+		"cluster-vpc-cni", "cluster-kube-proxy", "cluster-eks-pod-identity-agent", "network-s3", "network-routes-a-internet", "network-gpu-1-routes",
 		"cluster-node-role-AmazonEKSWorkerNodePolicy", "cluster-node-role-AmazonEC2ContainerRegistryPullOnly",
 	}
 	for name, needs := range map[string][]string{
@@ -296,9 +296,6 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	for _, group := range g.of("aws:eks/nodeGroup:NodeGroup") {
-		if !slices.Contains(group.request.GetIgnoreChanges(), "scalingConfig.desiredSize") {
-			t.Errorf("%s resets the size that an autoscaler has set", group.name)
-		}
 		if group.name != "pool-system" && group.dependsOn("pool-system") {
 			t.Errorf("%s waits for the system pool", group.name)
 		}

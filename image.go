@@ -42,7 +42,9 @@ func newImageRepository(ctx *pulumi.Context, name string, s scope.Scope, args Im
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
 		EncryptionConfigurations:   ecr.RepositoryEncryptionConfigurationArray{encryption},
 		ForceDelete:                pulumi.Bool(!cfg.KeepData),
-	}, pulumi.Parent(component), keep)
+	}, pulumi.Parent(component), keep,
+		// A change would replace the repository, and the images of every run with it.
+		pulumi.IgnoreChanges([]string{"encryptionConfigurations"}))
 	if err != nil {
 		return nil, err
 	}

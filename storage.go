@@ -175,9 +175,10 @@ func (b storageBuilder) copyObject(name string, source copySource, dataset *Buck
 	if source.sample != nil {
 		dependencies = append([]pulumi.Resource{source.sample}, dependencies...)
 	}
-	// Deleting a copy would delete all versions of the object, in spite of the bucket's versioning.
+	// The provider deletes a copy with all versions of the key, among them what the copy of another name, or the one with
+	// another source, has just written there. So an object goes only with its bucket.
 	return s3.NewObjectCopy(b.ctx, b.name+"-copy-"+name, args,
-		pulumi.Parent(b.component), pulumi.DependsOn(dependencies), pulumi.RetainOnDelete(b.cfg.KeepData))
+		pulumi.Parent(b.component), pulumi.DependsOn(dependencies), pulumi.RetainOnDelete(true))
 }
 
 // etag returns the ETag of the object that a copy reads, or an error if the object is too large to copy or archived.

@@ -76,7 +76,7 @@ func NewControlPlane(
 		pulumi.Providers(place.Account.Provider), // a component of another process does not inherit it
 		pulumi.Protect(place.Protect),
 		pulumi.DependsOn(append([]pulumi.Resource{logs}, role.Ready...)),
-		pulumi.Transforms([]pulumi.ResourceTransform{standardSupport}))
+		pulumi.Transforms([]pulumi.ResourceTransform{adjustCluster}))
 	if err != nil {
 		return ControlPlane{}, err
 	}
@@ -131,14 +131,20 @@ func newRoles(ctx *pulumi.Context, place Place) (controlPlane, nodes scope.Role,
 	return controlPlane, nodes, nil
 }
 
-// standardSupport makes EKS upgrade the control plane when its version leaves standard support, in place of
-// billing extended support at six times the price. The component has no argument for it.
-// https://docs.aws.amazon.com/eks/latest/userguide/view-upgrade-policy.html
-func standardSupport(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+// adjustCluster sets what the component has no arguments for.
+//
+// EKS upgrades the control plane when its version leaves standard support, in place of billing extended support at six
+// times the price. https://docs.aws.amazon.com/eks/latest/userguide/view-upgrade-policy.html
+//
+// The control plane keeps the subnets that it was created with: EKS only accepts others in the same VPC and the same set
+// of zones, so another zone in network.zones must not reach it.
+// https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html, read 2026-11-26
+func adjustCluster(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
 	if args.Type != "aws:eks/cluster:Cluster" {
 		return nil
 	}
 	args.Props["upgradePolicy"] = pulumi.Map{"supportType": pulumi.String("STANDARD")}
+	args.Opts.IgnoreChanges = append(args.Opts.IgnoreChanges, "vpcConfig.subnetIds")
 	return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
 }
 

@@ -11,6 +11,7 @@ import (
 	"llm-platform/internal/accelerator"
 	"llm-platform/internal/catalog"
 	"llm-platform/internal/nodepool"
+	"llm-platform/internal/settings"
 )
 
 // nodeGroupArgs describes a node group: its nodes, where they are and how many.
@@ -19,8 +20,8 @@ type nodeGroupArgs struct {
 	subnets     pulumi.StringArray
 	efa         *ec2.SecurityGroup // of nodes with EFA
 	minimum     int
-	desired     int
-	maximum     int
+	nodes       int
+	scalable    bool // nodes is the initial number; afterwards an operator or an autoscaler owns it
 	deleteFirst bool // a replacement deletes the old nodes before it creates new ones
 }
 
@@ -40,8 +41,10 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 		ReleaseVersion: pulumi.String(joinable.controlPlane.release.AMI),
 		AmiType:        pulumi.String(node.AMIType),
 		SubnetIds:      args.subnets,
+		// Constant bounds, since the provider sends all three if one changes, and the number of nodes as the state has it:
+		// an edit of a bound would end nodes that an operator has added.
 		ScalingConfig: eks.NodeGroupScalingConfigArgs{
-			MinSize: pulumi.Int(args.minimum), DesiredSize: pulumi.Int(args.desired), MaxSize: pulumi.Int(args.maximum),
+			MinSize: pulumi.Int(args.minimum), DesiredSize: pulumi.Int(args.nodes), MaxSize: pulumi.Int(settings.MaxGroupNodes),
 		},
 		Labels: pulumi.ToStringMap(node.Labels),
 		LaunchTemplate: eks.NodeGroupLaunchTemplateArgs{
@@ -61,8 +64,9 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	opts := []pulumi.ResourceOption{
 		place.child(),
 		pulumi.DependsOn(joinable.beforeNodes),
-		// An autoscaler or an operator decides the number of nodes.
-		pulumi.IgnoreChanges([]string{"scalingConfig.desiredSize"}),
+	}
+	if args.scalable {
+		opts = append(opts, pulumi.IgnoreChanges([]string{"scalingConfig"}))
 	}
 	if args.deleteFirst {
 		opts = append(opts, pulumi.DeleteBeforeReplace(true))
@@ -115,7 +119,9 @@ func newLaunchTemplate(ctx *pulumi.Context, place Place, controlPlane ControlPla
 		}
 		template.Placement = ec2.LaunchTemplatePlacementArgs{GroupName: group.Name}
 	}
-	created, err := ec2.NewLaunchTemplate(ctx, "pool-"+node.Name+"-template", template, place.child())
+	// Other tags would make another version of the template, for which EKS replaces every node.
+	created, err := ec2.NewLaunchTemplate(ctx, "pool-"+node.Name+"-template", template, place.child(),
+		pulumi.IgnoreChanges([]string{"tagSpecifications"}))
 	if err != nil {
 		return nil, fmt.Errorf("launch template: %w", err)
 	}
@@ -152,7 +158,8 @@ func interfaces(layout []accelerator.Interface, groups pulumi.StringArray) ec2.L
 	return all
 }
 
-// nodeTags returns the tags of what a node group launches: the provider's default tags do not reach it.
+// nodeTags returns the tags of what a node group launches: the provider's default tags do not reach it. They are those of
+// the day on which the pool is created.
 func nodeTags(place Place, pool string) ec2.LaunchTemplateTagSpecificationArray {
 	tags := pulumi.ToStringMap(place.Tags)
 	maps.Copy(tags, place.tags(pool))

@@ -31,9 +31,7 @@ func NewPools(ctx *pulumi.Context, place Place, joinable Joinable, pools map[str
 			node:    node,
 			subnets: joinable.controlPlane.network.acceleratorsIn(pools[name].Zones),
 			efa:     efa,
-			minimum: pools[name].MinNodes,
-			desired: pools[name].Nodes,
-			maximum: pools[name].MaxNodes,
+			minimum: 0, nodes: pools[name].Nodes, scalable: true,
 			// A reservation has no room for new nodes beside the old ones.
 			deleteFirst: node.ReservationID != "",
 		})

@@ -42,7 +42,7 @@ func newPublicSubnets(
 	public := publicSubnets{vpc: vpc}
 	for i, zone := range cfg.Zones {
 		subnet, routes, err := newSubnet(ctx, place, subnetArgs{
-			vpc: vpc, purpose: "public", zone: zone, cidr: ranges[i], table: table, roleTag: "kubernetes.io/role/elb",
+			name: "public-" + letter(zone), vpc: vpc, purpose: "public", zone: zone, cidr: ranges[i], table: table, roleTag: "kubernetes.io/role/elb",
 		})
 		if err != nil {
 			return publicSubnets{}, err
@@ -104,7 +104,7 @@ func newPrivateSubnets(
 			return privateSubnets{}, fmt.Errorf("private route of %s: %w", zone, err)
 		}
 		subnet, routes, err := newSubnet(ctx, place, subnetArgs{
-			vpc: public.vpc, purpose: "private", zone: zone, cidr: ranges[i], table: table, roleTag: "kubernetes.io/role/internal-elb",
+			name: "private-" + letter(zone), vpc: public.vpc, purpose: "private", zone: zone, cidr: ranges[i], table: table, roleTag: "kubernetes.io/role/internal-elb",
 		})
 		if err != nil {
 			return privateSubnets{}, err
@@ -122,13 +122,16 @@ type acceleratorSubnets struct {
 	routes []pulumi.Resource
 }
 
+// newAcceleratorSubnets creates one subnet per accelerator zone. They are named by position, not by zone, since a
+// position has a range: a position that gets another zone is deleted with its pools before it is created again, and two
+// subnets never share a range.
 func newAcceleratorSubnets(
 	ctx *pulumi.Context, place Place, private privateSubnets, zones []string, ranges []netip.Prefix,
 ) (acceleratorSubnets, error) {
 	accelerators := acceleratorSubnets{ids: map[string]pulumi.StringInput{}}
 	for i, zone := range zones {
 		subnet, routes, err := newSubnet(ctx, place, subnetArgs{
-			vpc: private.vpc, purpose: "gpu", zone: zone, cidr: ranges[i], table: private.tables[zone],
+			name: fmt.Sprintf("gpu-%d", i+1), vpc: private.vpc, purpose: "gpu", zone: zone, cidr: ranges[i], table: private.tables[zone],
 		})
 		if err != nil {
 			return acceleratorSubnets{}, err
@@ -140,8 +143,9 @@ func newAcceleratorSubnets(
 }
 
 type subnetArgs struct {
+	name    string // last part of its logical name
 	vpc     *ec2.Vpc
-	purpose string // part of its name
+	purpose string
 	zone    string
 	cidr    netip.Prefix
 	table   *ec2.RouteTable
@@ -150,24 +154,31 @@ type subnetArgs struct {
 
 // newSubnet creates a subnet and the association with its route table.
 func newSubnet(ctx *pulumi.Context, place Place, args subnetArgs) (*ec2.Subnet, pulumi.Resource, error) {
-	name := args.purpose + "-" + letter(args.zone)
-	tags := place.tags(name)
+	byZone := args.purpose + "-" + letter(args.zone)
+	tags := place.tags(byZone)
+	opts := func(suffix string) []pulumi.ResourceOption {
+		opts := []pulumi.ResourceOption{place.child(), pulumi.DeleteBeforeReplace(true)}
+		if args.name != byZone { // its name in earlier releases
+			opts = append(opts, pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(place.Name + "-" + byZone + suffix)}}))
+		}
+		return opts
+	}
 	if args.roleTag != "" {
 		tags[args.roleTag] = pulumi.String("1")
 	}
-	subnet, err := ec2.NewSubnet(ctx, place.Name+"-"+name, &ec2.SubnetArgs{
+	subnet, err := ec2.NewSubnet(ctx, place.Name+"-"+args.name, &ec2.SubnetArgs{
 		VpcId:               args.vpc.ID(),
 		AvailabilityZone:    pulumi.String(args.zone),
 		CidrBlock:           pulumi.String(args.cidr.String()),
 		MapPublicIpOnLaunch: pulumi.Bool(false),
 		Tags:                tags,
-	}, place.child())
+	}, opts("")...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s subnet of %s: %w", args.purpose, args.zone, err)
 	}
-	routes, err := ec2.NewRouteTableAssociation(ctx, place.Name+"-"+name+"-routes", &ec2.RouteTableAssociationArgs{
+	routes, err := ec2.NewRouteTableAssociation(ctx, place.Name+"-"+args.name+"-routes", &ec2.RouteTableAssociationArgs{
 		SubnetId: subnet.ID(), RouteTableId: args.table.ID(),
-	}, place.child())
+	}, opts("-routes")...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("routes of %s subnet of %s: %w", args.purpose, args.zone, err)
 	}

@@ -18,9 +18,7 @@ func NewSystemPool(ctx *pulumi.Context, place Place, joinable Joinable, instance
 	group, err := newNodeGroup(ctx, place, joinable, nodeGroupArgs{
 		node:    nodepool.DescribeSystem(instanceType),
 		subnets: joinable.controlPlane.network.private,
-		minimum: nodes,
-		desired: nodes,
-		maximum: nodes + 1,
+		minimum: 1, nodes: nodes,
 	})
 	return Schedulable{Nodes: group, joinable: joinable}, err
 }

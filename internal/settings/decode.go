@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -126,7 +127,10 @@ func (d *decoder) object(p *field.Path, object map[string]any, into reflect.Valu
 			d.errors = append(d.errors, field.Forbidden(p.Child(name),
 				"is one key with a dot in its name; use `pulumi config set --path`, or nest it in the stack file"))
 		default:
-			way := suggest(name, sortedKeys(known))
+			way := removedKeys[name]
+			if way == "" {
+				way = suggest(name, sortedKeys(known))
+			}
 			if way == "" {
 				way = "; must be one of " + strings.Join(sortedKeys(known), ", ")
 			}
@@ -135,16 +139,27 @@ func (d *decoder) object(p *field.Path, object map[string]any, into reflect.Valu
 	}
 }
 
-// scalar also accepts booleans and numbers that are written as text, as top-level ones always are, and text that
-// looks like a number, for example an account id.
+// removedKeys says what to do about keys of earlier releases.
+var removedKeys = map[string]string{"minNodes": "; the minimum of every pool is 0: remove it"}
+
+// scalar also accepts booleans and numbers that are written as text, as top-level ones always are. Text must be written
+// as text: YAML has rewritten an unquoted number, so that 007 and 7 are the same here. The exception is an account id,
+// which `pulumi config set --path` writes unquoted and which loses nothing but leading zeros, and then a digit.
 func (d *decoder) scalar(p *field.Path, value any, into reflect.Value) {
 	text, isText := value.(string)
-	if number, ok := value.(json.Number); ok {
-		text, isText = number.String(), true
+	number, isNumber := value.(json.Number)
+	if isNumber {
+		text = number.String()
 	}
 	switch into.Kind() {
 	case reflect.String:
-		if !isText {
+		_, isBool := value.(bool)
+		switch {
+		case isNumber && !accountID.MatchString(text), isBool, rewrittenTime.MatchString(text):
+			d.wrong(p, into.Type(), value, "must be a string; quote it in the stack file, where YAML rewrites a number or a "+
+				"date that is not quoted (007 becomes 7), or use `pulumi config set --path --type string "+p.String()+"`")
+			return
+		case !isText && !isNumber:
 			d.wrong(p, into.Type(), value, "must be a string")
 			return
 		}
@@ -182,6 +197,10 @@ func (d *decoder) scalar(p *field.Path, value any, into reflect.Value) {
 		panic(fmt.Sprintf("settings: %s has kind %s, which configuration cannot fill", p, into.Kind()))
 	}
 }
+
+// rewrittenTime matches what a YAML date or time becomes, which the engine reads as a time and formats with Go's
+// time.Time.String.
+var rewrittenTime = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \S+$`)
 
 // entry returns the path of an entry that the user named, as `pulumi config set --path` takes it.
 func entry(p *field.Path, name string) *field.Path {

@@ -26,9 +26,8 @@ const (
 type Pool struct {
 	InstanceType   string
 	Zones          []string          // full names; several only without EFA, placement group and reservation
-	Nodes          int               // initial number; later changes belong to the autoscaler or an operator
-	MinNodes       int               //
-	MaxNodes       int               //
+	Nodes          int               // initial number; later changes belong to an operator or an autoscaler
+	MaxNodes       int               // that training.nodes and the subnets are checked against; it does not limit EKS
 	Capacity       string            // OnDemand, Spot, Reservation or CapacityBlock
 	ReservationID  string            // cr-…; of reserved capacity only
 	EFA            bool              // nodes have all EFA interfaces of their type
@@ -50,7 +49,6 @@ type rawPool struct {
 	InstanceType   string            `json:"instanceType"`
 	Zones          []string          `json:"zones,omitempty"`
 	Nodes          int               `json:"nodes,omitempty"`
-	MinNodes       int               `json:"minNodes,omitempty"`
 	MaxNodes       int               `json:"maxNodes,omitempty"`
 	Capacity       string            `json:"capacity,omitempty"`
 	ReservationID  string            `json:"reservationId,omitempty"`
@@ -68,7 +66,6 @@ func (r rawPool) resolve(name string, t accelerator.Type, region string, n Netwo
 		InstanceType:  r.InstanceType,
 		Zones:         fullZones(r.Zones, region),
 		Nodes:         r.Nodes,
-		MinNodes:      r.MinNodes,
 		MaxNodes:      r.MaxNodes,
 		Capacity:      r.Capacity,
 		ReservationID: r.ReservationID,
@@ -81,7 +78,7 @@ func (r rawPool) resolve(name string, t accelerator.Type, region string, n Netwo
 		pool.Zones = zones[:1]
 	}
 	if r.MaxNodes == 0 {
-		pool.MaxNodes = max(r.Nodes, r.MinNodes, 1)
+		pool.MaxNodes = max(r.Nodes, 1)
 	}
 	if r.Capacity == "" {
 		pool.Capacity = OnDemand
@@ -157,7 +154,7 @@ func (r rawPool) validate(at *field.Path, name string, s Settings, in input) fie
 func (r rawPool) validateExisting(at *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for key, set := range map[string]bool{
-		"zones": len(r.Zones) > 0, "nodes": r.Nodes != 0, "minNodes": r.MinNodes != 0, "maxNodes": r.MaxNodes != 0,
+		"zones": len(r.Zones) > 0, "nodes": r.Nodes != 0, "maxNodes": r.MaxNodes != 0,
 		"capacity": r.Capacity != "", "reservationId": r.ReservationID != "",
 		"placementGroup": r.PlacementGroup != nil, "volumeGB": r.VolumeGB != 0,
 	} {
@@ -195,12 +192,15 @@ func (r rawPool) validateTaint(at *field.Path) field.ErrorList {
 		"must be key=value, for example nvidia.com/gpu=true; the effect is always NoSchedule")}
 }
 
+// MaxGroupNodes is the most nodes of an EKS node group, AWS's default quota.
+// https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+const MaxGroupNodes = 450
+
 func validateSize(at *field.Path, pool Pool) field.ErrorList {
-	const most = 450 // nodes of a node group: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
-	limits := append(between(at.Child("minNodes"), pool.MinNodes, 0, most), between(at.Child("maxNodes"), pool.MaxNodes, 1, most)...)
-	if len(limits) == 0 && (pool.Nodes < pool.MinNodes || pool.Nodes > pool.MaxNodes) {
+	limits := between(at.Child("maxNodes"), pool.MaxNodes, 1, MaxGroupNodes)
+	if len(limits) == 0 && (pool.Nodes < 0 || pool.Nodes > pool.MaxNodes) {
 		limits = append(limits, field.Invalid(at.Child("nodes"), pool.Nodes,
-			fmt.Sprintf("must be between minNodes, %d, and maxNodes, %d", pool.MinNodes, pool.MaxNodes)))
+			fmt.Sprintf("must be between 0 and maxNodes, %d", pool.MaxNodes)))
 	}
 	return append(limits, between(at.Child("volumeGB"), pool.VolumeGB, 50, 16384)...)
 }

@@ -96,8 +96,8 @@ func TestDefaultsOfEntriesAreDescribed(t *testing.T) {
 	pool, account := s.Cluster.Pools["gpu"], s.Organization.Accounts["training"]
 	for key, wants := range map[string][]string{
 		"cluster.pools": {
-			fmt.Sprintf("nodes (initial number, default %d;", pool.Nodes), fmt.Sprintf("minNodes (default %d)", pool.MinNodes),
-			fmt.Sprintf("maxNodes (default: nodes, at least %d)", pool.MaxNodes), "default " + pool.Capacity + ")",
+			fmt.Sprintf("nodes (initial number, default %d;", pool.Nodes),
+			fmt.Sprintf("maxNodes (default: nodes, at least %d;", pool.MaxNodes), "default " + pool.Capacity + ")",
 			fmt.Sprintf("volumeGB (default %d)", pool.VolumeGB), pool.TaintKey + "=" + pool.TaintValue,
 		},
 		"organization.accounts": {"default: " + strings.NewReplacer("dev", "<stack>", "training", "<account>").Replace(account.Name)},

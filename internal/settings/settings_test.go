@@ -92,6 +92,7 @@ func badCases() []bad {
 		}
 		return all
 	}
+	const quote = "; quote it in the stack file, where YAML rewrites a number or a date that is not quoted (007 becomes 7), or use `pulumi config set --path --type string "
 	return []bad{
 		// Missing, unknown, mistyped.
 		{"missing key", map[string]any{"region": nil}, []string{"region: is required; set it, or remove it from the stack file to get the default of Pulumi.yaml"}},
@@ -118,10 +119,30 @@ func badCases() []bad {
 		{"section that is text", map[string]any{"storage": "kms"}, []string{`storage: must be an object, for example {name: value}, got "kms"`}},
 		{"object that is a list", map[string]any{"tags": []any{"a"}}, []string{`tags: must be an object, for example {name: value}, got ["a"]`}},
 		{"list that is text", map[string]any{"organization.organizationalUnits": "workloads"}, []string{`organization.organizationalUnits: must be a list, for example [one, two], got "workloads"`}},
-		{"list element that is no text", map[string]any{"organization.organizationalUnits": []any{true}}, []string{"organization.organizationalUnits[0]: must be a string, got true"}},
+		{"list element that is no text", map[string]any{"organization.organizationalUnits": []any{true}}, []string{"organization.organizationalUnits[0]: must be a string, got true" + quote + "organization.organizationalUnits[0]`"}},
+		{"numbers, booleans and dates in strings", map[string]any{
+			"training.environment": map[string]any{"A": 7, "B": 1.1, "C": json.Number("12345678901234567000"), "D": false, "E": "2026-01-01 00:00:00 +0000 UTC"},
+			"training.args":        []any{4, "--at", "2001-12-14 21:59:43.1 -0500 -0500"},
+			"tags":                 map[string]any{"Wave": 815}, "cluster.version": 1.3, "training.datasetPrefix": 493,
+			"storage.copies": map[string]any{"a": map[string]any{"source": 1e-4}}, "training.secrets": map[string]any{"PIN": 1234},
+		}, []string{
+			"cluster.version: must be a string, got 1.3" + quote + "cluster.version`",
+			"storage.copies.a.source: must be a string, got 0.0001" + quote + "storage.copies.a.source`",
+			"tags.Wave: must be a string, got 815" + quote + "tags.Wave`",
+			"training.args[0]: must be a string, got 4" + quote + "training.args[0]`",
+			`training.args[2]: must be a string, got "2001-12-14 21:59:43.1 -0500 -0500"` + quote + "training.args[2]`",
+			"training.datasetPrefix: must be a string, got 493" + quote + "training.datasetPrefix`",
+			"training.environment.A: must be a string, got 7" + quote + "training.environment.A`",
+			"training.environment.B: must be a string, got 1.1" + quote + "training.environment.B`",
+			"training.environment.C: must be a string, got 12345678901234567000" + quote + "training.environment.C`",
+			"training.environment.D: must be a string, got false" + quote + "training.environment.D`",
+			`training.environment.E: must be a string, got "2026-01-01 00:00:00 +0000 UTC"` + quote + "training.environment.E`",
+			"training.secrets.PIN: must be a string, got [secret]" + quote + "training.secrets.PIN`",
+		}},
 		{"truth that is a word", map[string]any{"protect": "yes"}, []string{`protect: must be true or false, got "yes"`}},
 		{"number that is a word", map[string]any{"storage.logDays": "many"}, []string{`storage.logDays: must be a whole number, got "many"`}},
 		{"number with a fraction", map[string]any{"storage.logDays": 1.5}, []string{"storage.logDays: must be a whole number, got 1.5"}},
+		{"account id of a dropped zero", made(map[string]any{"id": json.Number("12345678901")}), []string{"organization.accounts.training.id: must be a string, got 12345678901" + quote + "organization.accounts.training.id`"}},
 		{"text that is an object", map[string]any{"storage.encryption": map[string]any{"a": 1}}, []string{`storage.encryption: must be a string, got {"a":1}`}},
 		{"text with a space", map[string]any{"storage.sourceBucket": "bucket "}, []string{`storage.sourceBucket: must not begin or end with a space, got "bucket "`}},
 		{"broken JSON", map[string]any{"tags": "{"}, []string{`tags: must be an object, for example {name: value}, got "{"`}},

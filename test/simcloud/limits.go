@@ -99,7 +99,7 @@ func (c *Cloud) reachable(r *record) error {
 	for _, id := range elements(get(r.inputs, "vpcConfig.subnetIds")) {
 		// Zone use1-az3, which in most accounts is us-east-1e.
 		// https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html, read 2026-11-26
-		if subnet := c.find("aws:ec2/subnet:Subnet", text(id), r.instance); subnet != nil && text(subnet.inputs["availabilityZone"]) == "us-east-1e" {
+		if subnet := c.find(subnetType, text(id), r.instance); subnet != nil && text(subnet.inputs["availabilityZone"]) == "us-east-1e" {
 			return fmt.Errorf("UnsupportedAvailabilityZoneException: Cannot create cluster because us-east-1e, the targeted Availability Zone, does not currently have sufficient capacity to support the cluster")
 		}
 	}

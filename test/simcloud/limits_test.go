@@ -105,7 +105,7 @@ func TestMalformed(t *testing.T) {
 func TestZoneWithoutControlPlane(t *testing.T) {
 	for zone, want := range map[string]string{"us-east-1a": "", "us-east-1e": "UnsupportedAvailabilityZoneException"} {
 		cloud := New()
-		place := Resource{Type: "aws:ec2/subnet:Subnet", Account: ManagementAccount, Region: "us-east-1", Inputs: map[string]any{"availabilityZone": zone}}
+		place := Resource{Type: "aws:ec2/subnet:Subnet", Account: ManagementAccount, Region: "us-east-1", Inputs: map[string]any{"availabilityZone": zone, "cidrBlock": "10.0.0.0/24"}}
 		if err := cloud.Put(place); err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/md5"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,6 +135,36 @@ func (c *Cloud) object(path string) (object, bool) {
 	}
 	o, ok := c.objects[path]
 	return o, ok
+}
+
+// keys returns BUCKET/KEY of every object in a bucket.
+func (c *Cloud) keys(bucket string) []string {
+	var keys []string
+	for _, r := range c.records {
+		if (r.typ == objectType || r.typ == copyType) && strings.HasPrefix(r.id, bucket+"/") {
+			keys = append(keys, r.id)
+		}
+	}
+	for key := range c.objects {
+		if strings.HasPrefix(key, bucket+"/") {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// empty deletes the objects that go with a deleted resource: those in a bucket, and whatever has the key of an object
+// or a copy, of which the provider deletes all versions, also one that another resource has written.
+func (c *Cloud) empty(deleted *record) {
+	gone := func(path string) bool { return false }
+	switch deleted.typ {
+	case bucketType:
+		gone = func(path string) bool { return strings.HasPrefix(path, deleted.id+"/") }
+	case objectType, copyType:
+		gone = func(path string) bool { return path == deleted.id }
+	}
+	c.records = slices.DeleteFunc(c.records, func(r *record) bool { return (r.typ == objectType || r.typ == copyType) && gone(r.id) })
+	maps.DeleteFunc(c.objects, func(path string, _ object) bool { return gone(path) })
 }
 
 // serveAPI answers the calls that the program makes with the AWS SDK, at AWS_ENDPOINT_URL: STS AssumeRole and

@@ -66,16 +66,20 @@ func (p *provider) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Pl
 	return &pulumirpc.PluginInfo{Version: "999.0.0"}, nil // later than any the program asks for
 }
 
-// DiffConfig replaces only a Kubernetes provider that moves to another cluster, by the rules of the real one: if the
-// cluster identifier is set, it decides; if not, the server of the kubeconfig, where an unknown kubeconfig counts as
-// another cluster.
+// DiffConfig replaces a Kubernetes provider that moves to another cluster, by the rules of the real one: if the cluster
+// identifier is set, it decides; if not, the server of the kubeconfig, where an unknown kubeconfig counts as another
+// cluster. It replaces an aws provider that moves to another region, and the engine then everything that it created, as
+// pulumi-aws 6 does: https://github.com/pulumi/pulumi-aws/pull/4000, read 2026-11-26.
 func (p *provider) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	old, news, err := decode2(req.GetOldInputs(), req.GetNews())
 	if err != nil {
 		return nil, err
 	}
 	var replace []string
-	if strings.HasSuffix(req.GetType(), ":kubernetes") {
+	switch typ := req.GetType(); {
+	case strings.HasSuffix(typ, ":aws") && text(old["region"]) != "":
+		replace = []string{"region"}
+	case strings.HasSuffix(typ, ":kubernetes"):
 		before, after := text(old["clusterIdentifier"]), text(news["clusterIdentifier"])
 		switch {
 		case before != "" && after != "":

@@ -17,6 +17,10 @@ func (c *Cloud) refusal(r, old *record) error {
 		return err
 	}
 	switch r.typ {
+	case subnetType:
+		return c.overlap(r, old)
+	case clusterType:
+		return c.moved(r, old)
 	case groupType:
 		return sizes(r.inputs)
 	case jobType:

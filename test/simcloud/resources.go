@@ -94,7 +94,7 @@ func (p *provider) Read(ctx context.Context, req *pulumirpc.ReadRequest) (*pulum
 }
 
 func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	inputs, err := decode(req.GetNews())
+	before, inputs, err := decode2(req.GetOldInputs(), req.GetNews())
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +104,9 @@ func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*p
 	}
 	c, r, preview := p.cloud, *old, req.GetPreview()
 	r.urn, r.inputs, r.revision = req.GetUrn(), inputs, old.revision+1
+	if sizes := resource.PropertyKey("scalingConfig"); r.typ == groupType && bare(before[sizes]).DeepEquals(bare(inputs[sizes])) {
+		r.inputs[sizes] = old.inputs[sizes] // sent as a whole if one of them changes, otherwise not at all
+	}
 	if err := c.call("update", &r, preview, func() error {
 		if err := c.refusal(&r, old); err != nil && !preview {
 			return err
@@ -125,7 +128,11 @@ func (p *provider) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*e
 		return &emptypb.Empty{}, nil
 	}
 	return &emptypb.Empty{}, p.cloud.call("delete", r, false, func() error {
+		if err := p.cloud.inUse(r); err != nil {
+			return err
+		}
 		p.cloud.remove(r)
+		p.cloud.empty(r)
 		p.cloud.lastLines(r)
 		return nil
 	})

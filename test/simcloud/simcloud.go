@@ -5,8 +5,8 @@
 // It imitates what the engine sees: auto-naming, what is unknown in a preview, which changes replace a resource, what a
 // read answers, ids and ARNs of the right shape, and which account a provider writes to. It knows the resource types of
 // this program and refuses all others. Of what the vendors refuse, it refuses what decides the design: a name that is
-// taken or too long, node group sizes out of order, an image that does not exist, and what settings can get wrong
-// (limits.go). Everything else it accepts.
+// taken or too long, node group sizes out of order, subnets that share a range, an image that does not exist, and what
+// settings can get wrong (limits.go). Everything else it accepts.
 package simcloud
 
 import (
@@ -197,6 +197,25 @@ func (c *Cloud) Remove(typ, id string) bool {
 	return false
 }
 
+// Edit changes an input of a resource behind the program's back, as somebody with the AWS CLI would: at a path, for
+// example scalingConfig.desiredSize. It reports whether the resource exists.
+func (c *Cloud) Edit(typ, id, path string, value any) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		return false
+	}
+	for _, r := range c.records {
+		if r.typ == typ && r.id == id {
+			at.Set(resource.NewProperty(r.inputs), resource.NewPropertyValue(value))
+			at.Set(resource.NewProperty(r.outputs), resource.NewPropertyValue(value))
+			return true
+		}
+	}
+	return false
+}
+
 // PutAccount adds a member account to the organization, without the program.
 func (c *Cloud) PutAccount(id, name string) {
 	c.mu.Lock()
@@ -216,6 +235,14 @@ func (c *Cloud) PutObject(bucket, key string, content []byte, size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.objects[bucket+"/"+key] = object{etag: md5Hex(content), size: size}
+}
+
+// Object returns the ETag of an object, which is the MD5 sum of its content, and whether it exists.
+func (c *Cloud) Object(bucket, key string) (etag string, exists bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, exists := c.object(bucket + "/" + key)
+	return found.etag, exists
 }
 
 // Archive moves an object of PutObject to a storage class, for example GLACIER.

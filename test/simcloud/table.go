@@ -22,6 +22,8 @@ const (
 	objectType       = "aws:s3/bucketObjectv2:BucketObjectv2"
 	organizationType = "aws:organizations/organization:Organization"
 	roleType         = "aws:iam/role:Role"
+	subnetType       = "aws:ec2/subnet:Subnet"
+	vpcType          = "aws:ec2/vpc:Vpc"
 	unitType         = "aws:organizations/organizationalUnit:OrganizationalUnit"
 )
 
@@ -157,8 +159,8 @@ func kinds() map[string]kind {
 			replace: "description name vpcId", id: random("sg-")},
 		"aws:ec2/securityGroupRule:SecurityGroupRule": {id: random("sgrule-"),
 			replace: "cidrBlocks fromPort protocol securityGroupId self sourceSecurityGroupId toPort type"},
-		"aws:ec2/subnet:Subnet":           {tags: true, replace: "availabilityZone cidrBlock vpcId", id: random("subnet-")},
-		"aws:ec2/vpc:Vpc":                 {tags: true, replace: "cidrBlock", id: random("vpc-")},
+		subnetType:                        {tags: true, replace: "availabilityZone cidrBlock vpcId", id: random("subnet-")},
+		vpcType:                           {tags: true, replace: "cidrBlock", id: random("vpc-")},
 		"aws:ec2/vpcEndpoint:VpcEndpoint": {tags: true, replace: "serviceName vpcEndpointType vpcId", id: random("vpce-")},
 
 		// Cluster, images, notebook.

@@ -34,6 +34,9 @@ func platform(ctx *pulumi.Context) error {
 		return fmt.Errorf("error hook: %w", err)
 	}
 	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags, cfg.Organization.PermissionsBoundary)
+	if err := reviewEdit(ctx, s, cfg); err != nil {
+		return fmt.Errorf("edit: %w", err)
+	}
 	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
 		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
 	if cfg.CI.Repository != "" {

@@ -61,6 +61,7 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	opts := []pulumi.ResourceOption{
 		place.child(),
 		pulumi.DependsOn(joinable.beforeNodes),
+		pulumi.ResourceHooks(place.NodeGroupHooks),
 		// An autoscaler or an operator decides the number of nodes.
 		pulumi.IgnoreChanges([]string{"scalingConfig.desiredSize"}),
 	}

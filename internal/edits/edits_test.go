@@ -1,8 +1,11 @@
 package edits
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"llm-platform/internal/settings"
 )
 
 // Each kind of edit is refused with its key, both values and what to do, or accepted, with or without a note.
@@ -66,5 +69,60 @@ func TestOneMessage(t *testing.T) {
 	}.Review()
 	if err == nil || !strings.HasPrefix(err.Error(), "refused edit of stack prod: 2 errors; nothing was changed\n  ci.account: ") || !strings.Contains(err.Error(), "\n  region: ") {
 		t.Errorf("two refusals and an accepted change: %v", err)
+	}
+}
+
+// What an update interrupts is said in a fixed order, with the run that goes on; a run that ends has a line of its own.
+func TestInterruptions(t *testing.T) {
+	pools := map[string]settings.Pool{"gpu": {Nodes: 2}, "block": {Nodes: 1, Capacity: settings.CapacityBlock}}
+	for name, c := range map[string]struct {
+		old, new Facts
+		rolls    []Roll
+		want     []string // beginnings of lines
+	}{
+		"nothing":   {Facts{"run": "a", "cluster.pools.gpu": "x"}, Facts{"run": "a", "cluster.pools.gpu": "x", "cluster.pools.new": "y"}, nil, nil},
+		"first run": {Facts{}, Facts{"run": "a"}, nil, nil},
+		"next run":  {Facts{"run": "a"}, Facts{"run": "b"}, nil, []string{"training: ends run a: "}},
+		"last run":  {Facts{"run": "a"}, Facts{}, nil, []string{"training: ends run a: "}},
+		"pools": {
+			Facts{"run": "a", "run.pool": "gpu", "cluster.pools.gpu": "x", "cluster.pools.block": "x", "cluster.pools.old": "x"},
+			Facts{"run": "a", "run.pool": "gpu", "cluster.pools.gpu": "y", "cluster.pools.block": "y"}, nil,
+			[]string{
+				"cluster.pools.block: replaces the node group: its nodes are terminated, then 1 new ones start",
+				"cluster.pools.gpu: replaces the node group: 2 new nodes start, then the old ones are terminated. Interrupts run a, ",
+				"cluster.pools.old: deletes the pool",
+			},
+		},
+		"rolls": {
+			Facts{"run": "a", "run.pool": "gpu"}, Facts{"run": "b", "run.pool": "gpu"},
+			[]Roll{{"system", "x"}, {"gpu", "y"}, {"a", "z"}},
+			[]string{"training: ends run a", "cluster.pools.a: replaces the nodes of the pool one after another (z)", "cluster.pools.gpu: replaces the nodes of the pool one after another (y)", "cluster: replaces the system nodes one after another (x)"},
+		},
+		"unknown past": {Facts{}, Facts{"run": "a", "run.pool": "gpu"}, []Roll{{"gpu", "y"}}, []string{"cluster.pools.gpu: replaces the nodes of the pool one after another (y). Interrupts run a, "}},
+		"notebook":     {Facts{"sagemaker.notebook": "a"}, Facts{"sagemaker.notebook": "b"}, nil, []string{"sagemaker.notebook: replaces"}},
+		"no notebook":  {Facts{"sagemaker.notebook": "a"}, Facts{}, nil, []string{"sagemaker.notebook: deletes"}},
+	} {
+		got := Edit{Old: c.old, New: c.new}.Interruptions(settings.Settings{Cluster: settings.Cluster{Pools: pools}}, c.rolls)
+		if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
+			t.Errorf("%s:\n  %s\nwant\n  %s", name, strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
+		}
+	}
+}
+
+// EKS replaces nodes for another launch template, Kubernetes version or image, and for no other input.
+func TestNewRoll(t *testing.T) {
+	old := NodeGroup{Template: "1", Version: "1.35", Image: "a"}
+	for want, group := range map[string]NodeGroup{
+		"":                                       old,
+		"new launch template":                    {Template: "2", Version: "1.35", Image: "a"},
+		"Kubernetes 1.35 to 1.36":                {Template: "1", Version: "1.36", Image: "a"},
+		"node image a to b, new launch template": {Version: "1.35", Image: "b"}, // the version of a changed template is unknown in a preview
+	} {
+		if roll, rolls := NewRoll("gpu", old, group); rolls != (want != "") || roll.Cause != want {
+			t.Errorf("%+v: %q, want %q", group, roll.Cause, want)
+		}
+	}
+	if err := (Roll{"gpu", "x"}).Room("us-west-2", "c", "g", 0); err != nil {
+		t.Errorf("without nodes: %v", err)
 	}
 }

@@ -65,7 +65,7 @@ func (f Facts) cluster(region string, n settings.Network, c settings.Cluster) {
 	}
 	f["cluster.version"] = c.Version
 	for name, pool := range c.Pools {
-		f["cluster.pools."+name+".nodes"] = strconv.Itoa(pool.Nodes)
+		f[pools+name+".nodes"] = strconv.Itoa(pool.Nodes)
 	}
 }
 

@@ -28,11 +28,12 @@ type Cluster struct {
 	Ready      []pulumi.Resource         // depend on these before you create a pod on a pool
 }
 
-// ClusterArgs are the account and the settings of a cluster. Network is ignored for an existing one.
+// ClusterArgs are the account and the settings of a cluster. Network and NodeGroupHooks are ignored for an existing one.
 type ClusterArgs struct {
-	Account scope.Account
-	Network settings.Network
-	Cluster settings.Cluster
+	Account        scope.Account
+	Network        settings.Network
+	Cluster        settings.Cluster
+	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
 }
 
 // newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
@@ -49,7 +50,8 @@ func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArg
 	if !c.Managed {
 		build = c.connect
 	}
-	if err := build(ctx, cluster.Place{Scope: s, Account: args.Account, Name: name, Parent: c}, args); err != nil {
+	place := cluster.Place{Scope: s, Account: args.Account, Name: name, Parent: c, NodeGroupHooks: args.NodeGroupHooks}
+	if err := build(ctx, place, args); err != nil {
 		return nil, err
 	}
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"name": c.Name})

@@ -338,7 +338,7 @@ func TestPoolsAreApart(t *testing.T) {
 		before, ok := one.resources[name]
 		if !ok {
 			added = append(added, name)
-		} else if !before.inputs.DeepEquals(two.resources[name].inputs) {
+		} else if name != "standing" && name != "running" && !before.inputs.DeepEquals(two.resources[name].inputs) {
 			t.Errorf("%s changes when a pool is added", name)
 		}
 	}

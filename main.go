@@ -41,6 +41,10 @@ func platform(ctx *pulumi.Context) error {
 		return fmt.Errorf("error hook: %w", err)
 	}
 	s := scope.New(ctx, cfg.Region, cfg.Protect, cfg.Tags, cfg.Organization.PermissionsBoundary)
+	edit, err := reviewEdit(ctx, s, cfg)
+	if err != nil {
+		return fmt.Errorf("edit: %w", err)
+	}
 	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
 		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
 	if cfg.CI.Repository != "" {
@@ -85,7 +89,13 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("image repository: %w", err)
 	}
-	cluster, err := newCluster(ctx, "cluster", s, ClusterArgs{Account: org.Training, Network: cfg.Network, Cluster: cfg.Cluster})
+	hooks, err := edit.nodeGroups(org.Training.Provider)
+	if err != nil {
+		return fmt.Errorf("edit: %w", err)
+	}
+	cluster, err := newCluster(ctx, "cluster", s, ClusterArgs{
+		Account: org.Training, Network: cfg.Network, Cluster: cfg.Cluster, NodeGroupHooks: hooks,
+	})
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
@@ -94,6 +104,9 @@ func platform(ctx *pulumi.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("training: %w", err)
+	}
+	if err := edit.describe(cluster, training); err != nil {
+		return fmt.Errorf("edit: %w", err)
 	}
 	export(ctx, s, platformOutputs{org, ci, store, sageMaker, branch, images, cluster, training})
 	return nil

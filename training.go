@@ -26,6 +26,7 @@ type Training struct {
 	CheckpointURL pulumi.StringOutput // s3://bucket/runs/<run>/
 	ArtifactURL   pulumi.StringOutput // s3://bucket/runs/<run>/
 	RoleARN       pulumi.StringOutput // of the training pods; empty in an existing cluster, where its owner grants permissions
+	Ready         []pulumi.Resource   // the Job of the run
 }
 
 // TrainingArgs are what newTraining needs. All are required.
@@ -71,9 +72,11 @@ func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingA
 		return nil, fmt.Errorf("namespace: %w", err)
 	}
 	for _, run := range runs {
-		if err := b.run(run, ready); err != nil {
+		registered, err := b.run(run, ready)
+		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", run.Name(), err)
 		}
+		component.Ready = append(component.Ready, registered)
 		component.RunName = run.Name()
 		component.CheckpointURL = in(args.Storage.Checkpoints, run.OutputURI)
 		component.ArtifactURL = in(args.Storage.Artifacts, run.OutputURI)
@@ -149,7 +152,7 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 //
 // The Job is neither protected nor retained: what it has learned is in the checkpoints, and a forgotten Job would
 // occupy the most expensive nodes.
-func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) error {
+func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) (pulumi.Resource, error) {
 	name, commit := run.Name(), b.args.Branch.Commit
 	options := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn(ready))
 	// A run keeps the data that it has started with, even if its scripts are found in another commit later, because
@@ -162,19 +165,19 @@ func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) error {
 		job.ScriptCommit:  commit,
 	}}, options, pulumi.IgnoreChanges([]string{"data"}))
 	if err != nil {
-		return fmt.Errorf("scripts: %w", err)
+		return nil, fmt.Errorf("scripts: %w", err)
 	}
 	service, err := kubeobject.New(b.ctx, b.name+"-service-"+name, run.Service(), nil, options)
 	if err != nil {
-		return fmt.Errorf("service: %w", err)
+		return nil, fmt.Errorf("service: %w", err)
 	}
-	_, err = kubeobject.New(b.ctx, b.name+"-job-"+name, run.Job(), pulumi.Map{
+	registered, err := kubeobject.New(b.ctx, b.name+"-job-"+name, run.Job(), pulumi.Map{
 		"metadata": pulumi.Map{"labels": pulumi.Map{job.CommitLabel: commit}},
 	}, options, pulumi.DependsOn([]pulumi.Resource{configMap, service}), pulumi.IgnoreChanges(startedFields()))
 	if err != nil {
-		return fmt.Errorf("job: %w", err)
+		return nil, fmt.Errorf("job: %w", err)
 	}
-	return nil
+	return registered, nil
 }
 
 // startedFields lists the Job fields that are frozen once a run has started. Not listed: the deadline and the labels,

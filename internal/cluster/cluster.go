@@ -25,6 +25,8 @@ type Place struct {
 	Account scope.Account
 	Name    string          // start of logical names
 	Parent  pulumi.Resource // of the parts; carries the account's AWS provider
+
+	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
 }
 
 // child returns the option that makes a resource a part.

@@ -64,6 +64,7 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	opts := []pulumi.ResourceOption{
 		place.child(),
 		pulumi.DependsOn(joinable.beforeNodes),
+		pulumi.ResourceHooks(place.NodeGroupHooks),
 	}
 	if args.scalable {
 		opts = append(opts, pulumi.IgnoreChanges([]string{"scalingConfig"}))

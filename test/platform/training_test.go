@@ -44,6 +44,7 @@ func TestLifeOfTraining(t *testing.T) {
 			t.Fatalf("%s: the run is still %s", what, before)
 		}
 		want := append(runObjects("create", after), besides...)
+		want = append(want, "update pulumi:index:Stash running")
 		if before != "" {
 			want = append(want, runObjects("delete", before)...)
 		}
@@ -92,7 +93,7 @@ func TestLifeOfTraining(t *testing.T) {
 	// Ending the run deletes nothing else. With the first settings, the run has its first name again.
 	set(t, s, "training.enabled", false)
 	ended := enginetest.Run(t, s, "up")
-	enginetest.Expect(t, "no training", ended, append(runObjects("delete", fourth), "update kubernetes:core/v1:ResourceQuota training-quota")...)
+	enginetest.Expect(t, "no training", ended, append(runObjects("delete", fourth), "update kubernetes:core/v1:ResourceQuota training-quota", "update pulumi:index:Stash running")...)
 	for _, output := range []string{"runName", "runCheckpointUrl", "runArtifactUrl"} {
 		if ended.Outputs[output] != "" {
 			t.Errorf("output %s is %v while nothing runs", output, ended.Outputs[output])

@@ -32,6 +32,8 @@ func (p *provider) Invoke(ctx context.Context, req *pulumirpc.InvokeRequest) (*p
 		found, err = c.getOrganization()
 	case "aws:organizations/getOrganizationalUnits:getOrganizationalUnits":
 		found = c.getOrganizationalUnits(text(args["parentId"]))
+	case "aws:eks/getNodeGroup:getNodeGroup":
+		found, err = c.getNodeGroup(in, text(args["clusterName"]), text(args["nodeGroupName"]))
 	case "github:index/getRepository:getRepository":
 		name, fullName := text(args["name"]), in.account+"/"+text(args["name"]) // every repository exists
 		found = values{"id": name, "name": name, "fullName": fullName, "defaultBranch": c.defaultBranch(fullName), "htmlUrl": "https://github.com/" + fullName}
@@ -75,6 +77,15 @@ func (c *Cloud) getOrganizationalUnits(parent string) values {
 		}
 	}
 	return values{"id": parent, "parentId": parent, "children": children}
+}
+
+// getNodeGroup returns the size of a node group.
+func (c *Cloud) getNodeGroup(in instance, cluster, name string) (values, error) {
+	r := c.find(groupType, cluster+":"+name, in)
+	if r == nil {
+		return nil, fmt.Errorf("reading EKS Node Group (%s:%s): ResourceNotFoundException: No node group found for name: %s", cluster, name, name)
+	}
+	return values{"id": r.id, "clusterName": cluster, "nodeGroupName": name, "scalingConfigs": []any{plainMap(fields(r.inputs["scalingConfig"]))}}, nil
 }
 
 // organizationID returns the id of the organization that exists.

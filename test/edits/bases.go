@@ -81,6 +81,7 @@ func Bases() map[string]Base {
 				"cluster.pools.gpu.labels":           object{"team": "nlp"},
 				"cluster.pools.spare":                object{"instanceType": "g5.xlarge", "nodes": 0, "capacity": "spot"},
 				"cluster.pools.block":                object{"instanceType": "p5.48xlarge", "nodes": 1, "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0"},
+				"training.command":                   list{"python", "train.py"}, // as is the default; for TestUpgrade, whatever that becomes
 				"training.args":                      list{"--steps=100", "--batch=4"},
 				"training.environment":               object{"LOG_LEVEL": "debug"},
 				"budget.monthlyUSD":                  object{"training": 5000, "testing": 100},

@@ -82,13 +82,14 @@ func up(base Base) (standing, error) {
 }
 
 // copied opens a copy of a standing stack, in a copy of its cloud.
-func copied(t *testing.T, stack string, from standing) (*simcloud.Cloud, *engine.Stack) {
+func copied(t *testing.T, options engine.Options, from standing) (*simcloud.Cloud, *engine.Stack) {
 	t.Helper()
 	cloud, err := simcloud.Load(from.cloud)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, stop, err := enginetest.Serve(cloud, engine.Options{Stack: stack, From: from.stack, Out: t.Output()})
+	options.From, options.Out = from.stack, t.Output()
+	s, stop, err := enginetest.Serve(cloud, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func TestEdits(t *testing.T) {
 }
 
 func carry(t *testing.T, row Row, from standing) {
-	cloud, s := copied(t, Bases()[row.Base].Stack, from)
+	cloud, s := copied(t, engine.Options{Stack: Bases()[row.Base].Stack}, from)
 	edit(t, s, row)
 	before := cloud.Resources()
 	if row.Effect == Refused {

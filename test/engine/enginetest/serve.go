@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 
 	"llm-platform/test/engine"
@@ -8,13 +9,16 @@ import (
 )
 
 // Serve starts a cloud and opens a stack of the repository against it, without a test. stop closes both.
+// Project, Tools and Env are set here, but for another program in Tools.
 func Serve(cloud *simcloud.Cloud, options engine.Options) (s *engine.Stack, stop func(), err error) {
 	if options.Project, err = Repository(); err != nil {
 		return nil, nil, err
 	}
+	program := options.Tools.Program
 	if options.Tools, err = tools(); err != nil {
 		return nil, nil, err
 	}
+	options.Tools.Program = cmp.Or(program, options.Tools.Program)
 	stopCloud, err := cloud.Start()
 	if err != nil {
 		return nil, nil, err

@@ -44,22 +44,36 @@ var existingCluster = map[string]any{
 	"training.args":        list{"--steps=100", "--batch=4"},
 }
 
+// soloRun are settings of Pulumi.solo.yaml with a run.
+var soloRun = map[string]any{"training.enabled": true, "training.image": digest, "cluster.pools.cpu.nodes": 1}
+
+// extended returns settings with further ones.
+func extended(settings, more map[string]any) map[string]any {
+	all := maps.Clone(settings)
+	maps.Copy(all, more)
+	return all
+}
+
+// companyData creates two buckets with the same keys, in another account.
+func companyData(c *simcloud.Cloud) error {
+	for _, bucket := range []string{"company-data", "other-data"} {
+		err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", Account: "999999999999", Region: "us-west-2", Inputs: object{"bucket": bucket}})
+		if err != nil {
+			return err
+		}
+		for _, key := range []string{"a.jsonl", "b.jsonl", "c.jsonl"} {
+			c.PutObject(bucket, key, []byte(bucket+key), 0)
+		}
+	}
+	return nil
+}
+
 // Bases returns the standing stacks by name.
 func Bases() map[string]Base {
 	return map[string]Base{
 		"dev": {
 			Title: "Pulumi.dev.yaml with every optional part", Stack: "dev",
-			Assume: func(c *simcloud.Cloud) error {
-				for _, bucket := range []string{"company-data", "other-data"} {
-					if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", Account: "999999999999", Region: "us-west-2", Inputs: object{"bucket": bucket}}); err != nil {
-						return err
-					}
-					for _, key := range []string{"a.jsonl", "b.jsonl", "c.jsonl"} {
-						c.PutObject(bucket, key, []byte(bucket+key), 0)
-					}
-				}
-				return nil
-			},
+			Assume: companyData,
 			Set: map[string]any{
 				"tags":                 object{"Team": "nlp", "Wave": "1"},
 				"storage.sourceBucket": "company-data",
@@ -77,14 +91,16 @@ func Bases() map[string]Base {
 				"network.acceleratorZones":           list{"a", "b"},
 				"network.interfaceEndpoints":         list{"ecr.api", "sts"},
 				"cluster.access":                     object{"team": object{"principal": "arn:aws:iam::222222222222:role/team", "role": "scientist"}},
-				"cluster.instanceTypes":              object{"p9.48xlarge": figures()},
+				"cluster.instanceTypes":              object{"p9.48xlarge": figures(), "p9.24xlarge": figures()},
 				"cluster.pools.gpu.labels":           object{"team": "nlp"},
 				"cluster.pools.spare":                object{"instanceType": "g5.xlarge", "nodes": 0, "capacity": "spot"},
-				"cluster.pools.block":                object{"instanceType": "p5.48xlarge", "nodes": 1, "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0"},
+				"cluster.pools.big":                  object{"instanceType": "p5.48xlarge"},
+				"cluster.pools.custom":               object{"instanceType": "p9.48xlarge"},
 				"training.command":                   list{"python", "train.py"}, // as is the default; for TestUpgrade, whatever that becomes
 				"training.args":                      list{"--steps=100", "--batch=4"},
 				"training.environment":               object{"LOG_LEVEL": "debug"},
 				"budget.monthlyUSD":                  object{"training": 5000, "testing": 100},
+				"organization.accounts":              object{"training": object{"organizationalUnit": "workloads"}, "testing": object{"organizationalUnit": "workloads", "email": "testing@example.com"}, "deployment": object{"organizationalUnit": "infrastructure"}},
 				"ci.stateBucketArn":                  "arn:aws:s3:::state",
 				"ci.deployAssumeRoles":               list{"arn:aws:iam::222222222222:role/deploy"},
 				"budget.snsTopicArn":                 "arn:aws:sns:us-east-1:111111111111:budgets",
@@ -95,7 +111,42 @@ func Bases() map[string]Base {
 		},
 		"existing cluster": {
 			Title: "Pulumi.dev.yaml in an existing cluster and account", Stack: "dev", Set: existingCluster,
+			Secrets: map[string]string{"cluster.kubeconfig": kubeconfig, "training.secrets.HF_TOKEN": "hf-first"},
+			Assume:  companyData,
+		},
+		"aes256": {
+			Title: "Pulumi.dev.yaml in an existing cluster and account, with storage.encryption aes256", Stack: "dev",
+			Set:     extended(existingCluster, map[string]any{"storage.encryption": "aes256"}),
 			Secrets: map[string]string{"cluster.kubeconfig": kubeconfig},
+		},
+		"1.35": {
+			Title: "Pulumi.solo.yaml with Kubernetes 1.35 and a run", Stack: "solo",
+			Set: extended(soloRun, map[string]any{"cluster.version": "1.35"}),
+		},
+		"reserved": {
+			Title: "Pulumi.solo.yaml with a run on a Capacity Block of one node", Stack: "solo",
+			Set: extended(soloRun, map[string]any{
+				"cluster.pools": object{"block": object{
+					"instanceType": "p5.48xlarge", "nodes": 1, "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0",
+				}},
+				"training.pool": "block", "cluster.pools.cpu.nodes": nil,
+			}),
+		},
+		"existing VPC": {
+			Title: "Pulumi.solo.yaml in an existing VPC", Stack: "solo",
+			Set: extended(soloRun, map[string]any{
+				"network.vpcId": "vpc-0123456789abcdef0", "network.privateSubnetIds": list{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
+				"network.acceleratorSubnetIds": object{"a": "subnet-0123456789abcdef2", "b": "subnet-0123456789abcdef3"},
+			}),
+		},
+		"accounts by id": {
+			Title: "Pulumi.solo.yaml with two existing accounts", Stack: "solo",
+			Set: extended(soloRun, map[string]any{
+				"organization.roleName": "platform", "organization.accounts": object{"training": object{"id": "444455556666"}, "testing": object{"id": "555566667777"}},
+			}),
+		},
+		"prod": {
+			Title: "Pulumi.prod.yaml, which is protected", Stack: "prod",
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"llm-platform/internal/settings"
+	"llm-platform/internal/stackfile"
 )
 
 // Change is a kind of edit.
@@ -35,9 +36,10 @@ const (
 	Nothing  Effect = "changes nothing"          // until something else happens, which the note names
 	Ignored  Effect = "ignored"                  // after creation; the note says how to do it instead
 	Refused  Effect = "refused"                  // before anything changes
+	Kept     Effect = "refused while protect is true"
 )
 
-// Row is an edit of a standing stack.
+// Row is an edit of a standing stack. Its steps are in testdata/steps.txt.
 type Row struct {
 	Base   string         // a key of Bases
 	Change Change         //
@@ -49,9 +51,6 @@ type Row struct {
 	Effect Effect
 	Note   string // what a user must know besides; of a refusal or an ignored edit, the way
 
-	// Steps are patterns of the steps, "operation type name" without the package of the type; * stands for any text. Every
-	// step matches one, and every pattern matches a step.
-	Steps []string
 	Says  []string // what the preview must say, in warnings, or of a refusal in its error
 	Loses []string // types of which the edit may delete what holds data, money or accounts; see lost
 	Quick bool     // carried out by `make test` too
@@ -66,24 +65,23 @@ func (r Row) Name() string {
 	return strings.ReplaceAll(name, " ", "_")
 }
 
-// Setting returns the setting of a path, with * for a name that the user chose, as settings.Paths has it; of an entry as
-// such, for example cluster.pools.*. ok is false if there is no such setting.
-func Setting(path string) (setting string, ok bool) {
-	parts := strings.Split(path, ".")
+// Setting returns the setting of a path, with * for a name that the user chose, as settings.Paths has it, or of an entry as
+// such, for example cluster.pools.*. It returns nothing if there is no such setting.
+func Setting(path string) string {
+	names := stackfile.Names(path)
 	for _, known := range settings.Paths() {
-		names := strings.Split(known, ".")
-		if len(names) < len(parts) || !slices.EqualFunc(names[:len(parts)], parts, func(name, part string) bool { return name == "*" || name == part }) {
+		parts := strings.Split(known, ".")
+		if len(parts) < len(names) || !slices.EqualFunc(parts[:len(names)], names, func(part, name string) bool { return part == "*" || part == name }) {
 			continue
 		}
-		setting = strings.Join(names[:len(parts)], ".")
-		if len(names) == len(parts) || strings.HasSuffix(setting, "*") {
-			return setting, true
+		if len(parts) == len(names) || parts[len(names)-1] == "*" || parts[len(names)] == "*" {
+			return strings.Join(parts[:len(names)], ".")
 		}
 	}
-	return "", false
+	return ""
 }
 
 // Rows returns the matrix.
 func Rows() []Row {
-	return slices.Concat(generalRows(), organizationRows(), storageRows(), networkRows(), clusterRows(), poolRows(), gitRows(), trainingRows())
+	return slices.Concat(generalRows(), organizationRows(), storageRows(), networkRows(), clusterRows(), instanceTypeRows(), poolRows(), gitRows(), trainingRows())
 }

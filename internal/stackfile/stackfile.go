@@ -35,12 +35,16 @@ func Keys(folder string) (project string, keys map[string]Key, err error) {
 
 // Config returns the configuration of a stack's file, by top-level key without the project's namespace.
 func Config(folder, stack string) (map[string]any, error) {
+	return configOf(folder, filepath.Join(folder, "Pulumi."+stack+".yaml"))
+}
+
+func configOf(folder, path string) (map[string]any, error) {
 	project, _, err := Keys(folder)
 	if err != nil {
 		return nil, err
 	}
 	var file struct{ Config map[string]any }
-	if err := Read(filepath.Join(folder, "Pulumi."+stack+".yaml"), &file); err != nil {
+	if err := Read(path, &file); err != nil {
 		return nil, err
 	}
 	config := map[string]any{}
@@ -54,11 +58,16 @@ func Config(folder, stack string) (map[string]any, error) {
 
 // Tree returns a stack's configuration with the defaults of Pulumi.yaml for the keys that its file leaves out.
 func Tree(folder, stack string) (map[string]any, error) {
+	return TreeOf(folder, filepath.Join(folder, "Pulumi."+stack+".yaml"))
+}
+
+// TreeOf is Tree of a stack file anywhere.
+func TreeOf(folder, path string) (map[string]any, error) {
 	_, keys, err := Keys(folder)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := Config(folder, stack)
+	tree, err := configOf(folder, path)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +112,28 @@ func Default(tree map[string]any, keys map[string]Key) error {
 	return nil
 }
 
-// Set sets the value at a path, for example `storage.encryption`; nil removes it.
+// Names returns the names in a path, as `pulumi config set --path` takes it: `storage.encryption`, or with a name in quotes
+// if it contains a dot, `cluster.instanceTypes["p5.48xlarge"].count`.
+func Names(path string) []string {
+	var names []string
+	for path != "" {
+		if quoted, ok := strings.CutPrefix(path, `["`); ok {
+			name, rest, _ := strings.Cut(quoted, `"]`)
+			names, path = append(names, name), strings.TrimPrefix(rest, ".")
+			continue
+		}
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			end = len(path)
+		}
+		names, path = append(names, path[:end]), strings.TrimPrefix(path[end:], ".")
+	}
+	return names
+}
+
+// Set sets the value at a path (see Names); nil removes it.
 func Set(tree map[string]any, path string, value any) {
-	parts := strings.Split(path, ".")
+	parts := Names(path)
 	for _, part := range parts[:len(parts)-1] {
 		deeper, ok := tree[part].(map[string]any)
 		if !ok {
@@ -121,10 +149,10 @@ func Set(tree map[string]any, path string, value any) {
 	}
 }
 
-// Get returns the value at a path of nested objects, for example `storage.encryption`; nil if there is none.
+// Get returns the value at a path of nested objects (see Names); nil if there is none.
 func Get(tree map[string]any, path string) any {
 	var value any = tree
-	for _, step := range strings.Split(path, ".") {
+	for _, step := range Names(path) {
 		object, _ := value.(map[string]any)
 		value = object[step]
 	}

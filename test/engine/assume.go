@@ -36,6 +36,12 @@ func Assume(c *simcloud.Cloud, settings map[string]any) error {
 			}
 		}
 	}
+	AssumeObjects(c, settings)
+	return nil
+}
+
+// AssumeObjects creates the objects to copy of an existing bucket.
+func AssumeObjects(c *simcloud.Cloud, settings map[string]any) {
 	bucket, _ := stackfile.Get(settings, "storage.sourceBucket").(string)
 	copies, _ := stackfile.Get(settings, "storage.copies").(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(copies)) {
@@ -44,7 +50,6 @@ func Assume(c *simcloud.Cloud, settings map[string]any) error {
 			c.PutObject(bucket, key, []byte(name), 0)
 		}
 	}
-	return nil
 }
 
 // written returns a value as text, since YAML reads an id without quotes as a number; "" for nil.

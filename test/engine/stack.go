@@ -33,6 +33,8 @@ type Options struct {
 	Diff    bool              // print the properties that change
 
 	Placeholders bool // leave the placeholders of the stack's file in place for an update, which refuses them
+
+	From Snapshot // opens the stack as it was then, instead of a new one; nil: a new one
 }
 
 // Stack is a copy of a project with one stack, in a temporary folder.
@@ -42,6 +44,7 @@ type Stack struct {
 	options Options
 	folder  string
 	env     []string
+	filled  bool // an update has filled in placeholders
 }
 
 // Open copies the project's settings and creates the stack. Close it after use.
@@ -79,22 +82,30 @@ func (s *Stack) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	settings, secrets, err := throwawaySettings(s.options.Project, s.options.Stack)
-	if err != nil {
-		return err
-	}
 	if err := stackfile.Write(filepath.Join(s.folder, "project", "Pulumi.yaml"), project); err != nil {
-		return err
-	}
-	if err := stackfile.Write(s.settingsFile(), settings); err != nil {
 		return err
 	}
 	if s.env, err = s.environment(ctx); err != nil {
 		return err
 	}
+	if s.options.From != nil {
+		return s.restore(s.options.From)
+	}
+	settings, secrets, err := throwawaySettings(filepath.Join(s.options.Project, "Pulumi."+s.options.Stack+".yaml"))
+	if err != nil {
+		return err
+	}
+	if err := stackfile.Write(s.settingsFile(), settings); err != nil {
+		return err
+	}
 	if _, err := s.CLI(ctx, "stack", "init", s.options.Stack); err != nil {
 		return err
 	}
+	return s.setSecrets(ctx, secrets)
+}
+
+// setSecrets sets the paths of secrets to placeholders, and notes which.
+func (s *Stack) setSecrets(ctx context.Context, secrets []string) error {
 	if len(secrets) == 0 {
 		return nil
 	}
@@ -104,7 +115,7 @@ func (s *Stack) create(ctx context.Context) error {
 	for _, path := range secrets {
 		args = append(args, "--secret", path+"="+placeholderFor(path))
 	}
-	_, err = s.CLI(ctx, args...)
+	_, err := s.CLI(ctx, args...)
 	return err
 }
 
@@ -117,6 +128,7 @@ func (s *Stack) fillPlaceholders() error {
 	if !fillIn(content) {
 		return nil
 	}
+	s.filled = true
 	if s.options.Out != nil {
 		fmt.Fprintln(s.options.Out, "cluster.publicCidrs has a placeholder, which an update refuses; here it is "+publicRange)
 	}
@@ -175,6 +187,7 @@ func (s *Stack) environment(ctx context.Context) ([]string, error) {
 		// Without metadata: the backend writes it beside each file, later, and an engine that is killed in between
 		// leaves half a file, for which the whole state is refused ("failed to load checkpoint: EOF").
 		"PULUMI_BACKEND_URL=file://" + filepath.ToSlash(filepath.Join(s.folder, "state")) + "?metadata=skip",
+		"PULUMI_STACK=" + s.options.Stack, // of a snapshot, none is selected
 		"PULUMI_CONFIG_PASSPHRASE=throwaway",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",

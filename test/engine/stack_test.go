@@ -49,6 +49,12 @@ func folder(t *testing.T, project, stack string) string {
 	return folder
 }
 
+// stackFile writes a stack file and returns its path.
+func stackFile(t *testing.T, text string) string {
+	t.Helper()
+	return filepath.Join(folder(t, "", text), "Pulumi.dev.yaml")
+}
+
 // equal compares content with YAML text.
 func equal(t *testing.T, got map[string]any, want string) {
 	t.Helper()
@@ -62,7 +68,7 @@ func equal(t *testing.T, got map[string]any, want string) {
 }
 
 func TestThrowawaySettings(t *testing.T) {
-	content, secrets, err := throwawaySettings(folder(t, "", `
+	content, secrets, err := throwawaySettings(stackFile(t, `
 secretsprovider: awskms://alias/owner
 encryptedkey: AAAA
 encryptionsalt: v1:xxx
@@ -73,7 +79,7 @@ config:
   llm-platform:git: {token: {secure: AAABAP8=}, users: [{name: ann, password: {secure: AAABAQI=}}]}
   llm-platform:a.b: {secure: AAABAQM=}
   llm-platform:notsecret: {secure: AAAB, other: 1}
-`), "dev")
+`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,11 +95,11 @@ config:
 		t.Errorf("secrets\n got  %q\n want %q", secrets, want)
 	}
 	for _, empty := range []string{"", "config:\n", "encryptionsalt: x\n"} {
-		if _, _, err := throwawaySettings(folder(t, "", empty), "dev"); err != nil {
+		if _, _, err := throwawaySettings(stackFile(t, empty)); err != nil {
 			t.Errorf("%q: %v", empty, err)
 		}
 	}
-	if _, _, err := throwawaySettings(folder(t, "", "config: ["), "dev"); err == nil {
+	if _, _, err := throwawaySettings(stackFile(t, "config: [")); err == nil {
 		t.Error("accepted invalid YAML")
 	}
 }

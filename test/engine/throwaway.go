@@ -33,10 +33,10 @@ func placeholderFor(path string) string {
 	return placeholder
 }
 
-// throwawaySettings reads Pulumi.<stack>.yaml and removes what ties it to its owner: the secrets provider and its
+// throwawaySettings reads a stack's file and removes what ties it to its owner: the secrets provider and its
 // keys, imported environments, and the secrets, whose paths it returns as `pulumi config set --path` takes them.
-func throwawaySettings(folder, stack string) (content map[string]any, secrets []string, err error) {
-	if err := stackfile.Read(filepath.Join(folder, "Pulumi."+stack+".yaml"), &content); err != nil {
+func throwawaySettings(file string) (content map[string]any, secrets []string, err error) {
+	if err := stackfile.Read(file, &content); err != nil {
 		return nil, nil, err
 	}
 	if content == nil {

@@ -4,7 +4,10 @@
 //	go run ./cmd/local [-stack dev] [-diff] preview|up|refresh|destroy ...
 //
 // The verbs run in this order against one simulated cloud and one backend, which are deleted afterwards. Without a
-// verb it builds what a verb needs. What the stack takes to exist exists beforehand: see simcloud.Assume.
+// verb it builds what a verb needs. What the stack takes to exist exists beforehand: see engine.Assume.
+//
+// With -edited FILE the stack is up before the first verb, and the verbs run with FILE in place of its stack file, which
+// shows what an edit does to a standing stack. Without a verb it is then a preview.
 package main
 
 import (
@@ -27,6 +30,7 @@ func main() {
 	flags := flag.NewFlagSet("local", flag.ExitOnError) // without those that Pulumi's packages add to the default set
 	stack := flags.String("stack", "dev", "stack whose Pulumi.<stack>.yaml is used")
 	project := flags.String("project", "..", "folder of Pulumi.yaml and the program")
+	edited := flags.String("edited", "", "stack file to use after the stack is up with its own")
 	diff := flags.Bool("diff", false, "print the properties that change")
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "usage: local [flags] %s ...\n", strings.Join(engine.Verbs(), "|"))
@@ -43,7 +47,7 @@ func main() {
 		}
 	}
 	var failed *engine.RunError
-	switch err := run(context.Background(), *project, *stack, *diff, flags.Args()); {
+	switch err := run(context.Background(), *project, *stack, *edited, *diff, flags.Args()); {
 	case errors.As(err, &failed):
 		fmt.Fprintf(os.Stderr, "local: %s failed\n", failed.Verb) // the CLI has printed why
 		os.Exit(1)
@@ -53,10 +57,18 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, project, stack string, diff bool, verbs []string) error {
+func run(ctx context.Context, project, stack, edited string, diff bool, verbs []string) error {
 	project, err := filepath.Abs(project)
 	if err != nil {
 		return err
+	}
+	if edited != "" {
+		if _, err := os.Stat(edited); err != nil {
+			return err
+		}
+		if len(verbs) == 0 {
+			verbs = []string{"preview"}
+		}
 	}
 	if err := engine.CheckStack(project, stack); err != nil { // before minutes of building
 		return err
@@ -72,6 +84,13 @@ func run(ctx context.Context, project, stack string, diff bool, verbs []string) 
 	}
 	if err := engine.Assume(cloud, settings); err != nil {
 		return err
+	}
+	if edited != "" {
+		content, err := stackfile.TreeOf(project, edited)
+		if err != nil {
+			return err
+		}
+		engine.AssumeObjects(cloud, content)
 	}
 	stop, err := cloud.Start()
 	if err != nil {
@@ -90,11 +109,27 @@ func run(ctx context.Context, project, stack string, diff bool, verbs []string) 
 	for _, note := range s.Notes {
 		fmt.Fprintln(os.Stderr, "note:", note)
 	}
-	for _, verb := range verbs {
-		fmt.Printf("== pulumi %s, stack %s, simulator\n", verb, stack)
-		if _, err := s.Run(ctx, verb); err != nil {
+	of := ""
+	if edited != "" {
+		if err := verb(ctx, s, "up", stack); err != nil {
+			return err
+		}
+		if err := s.Edit(ctx, edited); err != nil {
+			return err
+		}
+		of = " edited by " + edited
+	}
+	for _, name := range verbs {
+		if err := verb(ctx, s, name, stack+of); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// verb runs a verb below a heading.
+func verb(ctx context.Context, s *engine.Stack, name, stack string) error {
+	fmt.Printf("== pulumi %s, stack %s, simulator\n", name, stack)
+	_, err := s.Run(ctx, name)
+	return err
 }

@@ -123,10 +123,14 @@ func warned(result engine.Result) string {
 // scale sets the number of nodes of a pool as an operator or an autoscaler does.
 func (r *reader) scale(pool string, nodes int32) {
 	r.t.Helper()
+	r.resize(pool, &ekstypes.NodegroupScalingConfig{DesiredSize: aws.Int32(nodes)})
+}
+
+func (r *reader) resize(pool string, size *ekstypes.NodegroupScalingConfig) {
+	r.t.Helper()
 	name := r.output("clusterName")
 	must(eks.NewFromConfig(r.account).UpdateNodegroupConfig(r.t.Context(), &eks.UpdateNodegroupConfigInput{
-		ClusterName: &name, NodegroupName: r.nodeGroups()[pool].NodegroupName,
-		ScalingConfig: &ekstypes.NodegroupScalingConfig{DesiredSize: aws.Int32(nodes)},
+		ClusterName: &name, NodegroupName: r.nodeGroups()[pool].NodegroupName, ScalingConfig: size,
 	}))
 }
 

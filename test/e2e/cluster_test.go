@@ -76,21 +76,34 @@ type pool struct {
 	efa                         int    // of these, with EFA
 }
 
+// nodeGroups returns the node groups by pool, system among them.
+func (r *reader) nodeGroups() map[string]*ekstypes.Nodegroup {
+	r.t.Helper()
+	ctx, client, name := r.t.Context(), eks.NewFromConfig(r.account), r.output("clusterName")
+	byPool := map[string]*ekstypes.Nodegroup{}
+	for _, id := range must(client.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &name})).Nodegroups {
+		group := must(client.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &name, NodegroupName: &id})).Nodegroup
+		pool := group.Labels["llm-platform/pool"]
+		if pool == "" {
+			pool = "system"
+		}
+		if other, twice := byPool[pool]; twice {
+			r.t.Errorf("pool %s has two node groups: %s, %s", pool, *other.NodegroupName, id)
+		}
+		byPool[pool] = group
+	}
+	return byPool
+}
+
 // pools checks every node group with its launch template.
 func (r *reader) pools(want map[string]pool) {
 	r.t.Helper()
-	ctx, client, name := r.t.Context(), eks.NewFromConfig(r.account), r.output("clusterName")
-	groups := must(client.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &name})).Nodegroups
+	ctx, groups := r.t.Context(), r.nodeGroups()
 	r.equal("number of node groups", len(groups), len(want))
-	for _, id := range groups {
-		group := must(client.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &name, NodegroupName: &id})).Nodegroup
-		label := group.Labels["llm-platform/pool"]
-		if label == "" {
-			label = "system"
-		}
+	for label, group := range groups {
 		expected, ok := want[label]
 		if !ok {
-			r.t.Errorf("node group %s: of pool %q, which is not expected", id, label)
+			r.t.Errorf("node group %s: of pool %q, which is not expected", *group.NodegroupName, label)
 			continue
 		}
 		what := "pool " + label

@@ -10,6 +10,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,35 +100,26 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// open opens a stack against the endpoints of the environment, to which extra is added. What the CLI prints goes to
-// .build/e2e/<name>.log.
+// open opens a stack of the repository against the endpoints of the environment, to which extra is added. What the CLI
+// prints goes to .build/e2e/<name>.log.
 func open(t *testing.T, name, stack string, extra map[string]string) *engine.Stack {
 	t.Helper()
-	ctx := context.Background()
+	folder := must(filepath.Abs(root))
+	return openWith(t, name, engine.Options{Project: folder, Stack: stack, Tools: must(engine.Build(t.Context(), folder, os.Stderr))}, extra)
+}
+
+// openWith is open with a project and a program.
+func openWith(t *testing.T, name string, options engine.Options, extra map[string]string) *engine.Stack {
+	t.Helper()
 	logs := filepath.Join(root, ".build", "e2e")
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(logs, strings.ReplaceAll(name, " ", "-")+".log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := must(os.Create(filepath.Join(logs, strings.ReplaceAll(name, " ", "-")+".log")))
 	t.Cleanup(func() { _ = log.Close() })
-	folder, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tools, err := engine.Build(ctx, folder, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := environment()
-	for name, value := range extra {
-		env[name] = value
-	}
-	s, err := engine.Open(ctx, engine.Options{
-		Project: folder, Stack: stack, Tools: tools, Env: env, Plugins: pluginFolder(), Save: true, Out: log,
-	})
+	options.Env, options.Plugins, options.Save, options.Out = environment(), pluginFolder(), true, log
+	maps.Copy(options.Env, extra)
+	s, err := engine.Open(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

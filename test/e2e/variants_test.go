@@ -24,6 +24,10 @@ const (
 	image      = "registry.example.com/train@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	otherImage = "registry.example.com/train@sha256:1111111111111111111111111111111111111111111111111111111111111111"
 
+	// EKS's quota, which is the largest size of every node group.
+	// https://docs.aws.amazon.com/general/latest/gr/eks.html
+	largest = 450
+
 	publicRange = "198.41.0.0/24" // of a user; EKS refuses the example in the shipped stacks
 )
 
@@ -33,11 +37,11 @@ var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-mo
 // shipped files they set what a user must fill in: repository, image and account.
 func variants(t *testing.T) []variant {
 	git := map[string]any{"git.repository": repository(), "training.image": image, "organization.managementAccountId": caller(t)}
-	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: 3}
-	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: 2, taint: "nvidia.com/gpu=true"}
-	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: 2, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
+	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: largest}
+	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: largest, taint: "nvidia.com/gpu=true"}
+	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: largest, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
 	three := system
-	three.desired, three.largest = 3, 4
+	three.desired = 3
 
 	return []variant{
 		{
@@ -56,27 +60,34 @@ func variants(t *testing.T) []variant {
 				r.branch("training/dev")
 			},
 			edits: []edit{
-				{"account added", map[string]any{"organization.accounts": map[string]any{
+				{name: "account added", set: map[string]any{"organization.accounts": map[string]any{
 					"training": map[string]any{"organizationalUnit": "workloads"}, "testing": map[string]any{"organizationalUnit": "workloads"},
 					"deployment": map[string]any{"organizationalUnit": "infrastructure"}, "research": map[string]any{"organizationalUnit": "workloads"},
-				}}, []string{
+				}}, want: []string{
+					standing,
 					"create aws:organizations/account:Account org-account-research",
 					"create aws:resourcegroups/group:Group org-group-research",
 					"create pulumi:providers:aws org-provider-research",
 					"update aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
 				}},
-				{"pool resized", map[string]any{"cluster.pools.gpu.maxNodes": 4}, []string{"update aws:eks/nodeGroup:NodeGroup pool-gpu"}},
-				{"copy added", map[string]any{"storage.copies": map[string]any{
+				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}},
+				{name: "not to be moved", set: map[string]any{
+					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "deployment",
+					"organization.mode": "adopt", "network.cidr": "10.32.0.0/16",
+				}, refused: []string{
+					"refused edit of stack dev: 5 errors; nothing was changed", "git.repository: ", "git.baseUrl: ", "ci.account: ", "organization.mode: ", "network.cidr: ",
+				}, undo: map[string]any{
+					"git.repository": repository(), "git.baseUrl": nil, "ci.account": nil, "organization.mode": "create", "network.cidr": nil,
+				}},
+				{name: "copy added", set: map[string]any{"storage.copies": map[string]any{
 					"sample": map[string]any{"source": "sample/corpus.txt"},
 					"again":  map[string]any{"source": "sample/corpus.txt", "destination": "again/corpus.txt"},
-				}}, []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again"}},
-				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
-				{"guardrail edited", map[string]any{"guardrails.instanceTypes": []any{"g6.xlarge"}}, []string{"update aws:organizations/policy:Policy guardrails-accelerators"}},
-				{"branch renamed", map[string]any{"git.branch": "training/dev-2"}, anotherBranch(t, "training/dev", "training/dev-2")},
+				}}, want: []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again"}},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
+				{name: "guardrail edited", set: map[string]any{"guardrails.instanceTypes": []any{"g6.xlarge"}}, want: []string{"update aws:organizations/policy:Policy guardrails-accelerators"}},
+				{name: "branch renamed", set: map[string]any{"git.branch": "training/dev-2"}, want: anotherBranch(t, "training/dev", "training/dev-2")},
 			},
 			after: func(r *reader) {
-				g5 := g5
-				g5.largest = 4
 				r.equal("OU of research", r.ouOf("research"), "llm-dev-workloads")
 				r.pools(map[string]pool{"system": system, "gpu": g5})
 				r.equal("the second copy is the sample", r.object(r.output("destinationDataUrl")+"again/corpus.txt") == sample(r.t), true)
@@ -110,14 +121,15 @@ func variants(t *testing.T) []variant {
 				r.branch("training/prod")
 			},
 			edits: []edit{
-				{"pool added", map[string]any{"cluster.pools.small": map[string]any{"instanceType": "g6.12xlarge", "capacity": "spot"}}, []string{
+				{name: "pool added", set: map[string]any{"cluster.pools.small": map[string]any{"instanceType": "g6.12xlarge", "capacity": "spot"}}, want: []string{
+					standing,
 					"create aws:ec2/launchTemplate:LaunchTemplate pool-small-template",
 					"create aws:ec2/placementGroup:PlacementGroup pool-small-placement",
 					"create aws:eks/nodeGroup:NodeGroup pool-small",
 					"update aws:organizations/policy:Policy guardrails-accelerators",
 				}},
-				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
-				{"guardrail edited", map[string]any{"guardrails.regions": []any{"eu-west-1"}}, []string{"update aws:organizations/policy:Policy guardrails-regions"}},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
+				{name: "guardrail edited", set: map[string]any{"guardrails.regions": []any{"eu-west-1"}}, want: []string{"update aws:organizations/policy:Policy guardrails-regions"}},
 			},
 			after: func(r *reader) { r.job(2, otherImage) },
 			keep:  map[string]any{"protect": false},
@@ -153,8 +165,8 @@ func variants(t *testing.T) []variant {
 				r.branch("ours")
 			},
 			edits: []edit{
-				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
-				{"variable added", map[string]any{"training.environment": map[string]any{"WANDB_MODE": "offline"}}, anotherRun()},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
+				{name: "variable added", set: map[string]any{"training.environment": map[string]any{"WANDB_MODE": "offline"}}, want: anotherRun()},
 			},
 			end: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
@@ -167,7 +179,7 @@ func variants(t *testing.T) []variant {
 			// The first stack that a newcomer deploys, with an image: one account, a cluster, a run on processors.
 			name: "solo", stack: "solo", set: map[string]any{
 				"organization.accounts.training.id": caller(t), "cluster.publicCidrs": []any{publicRange},
-				"training.enabled": true, "training.image": image,
+				"training.enabled": true, "training.image": image, "cluster.version": "1.35",
 			},
 			read: func(r *reader) {
 				r.equal("buckets", r.buckets("llm-platform-solo-"), 5)
@@ -175,24 +187,55 @@ func variants(t *testing.T) []variant {
 				r.network(5)
 				r.cluster([]string{publicRange}, slices.DeleteFunc(slices.Clone(addons), func(addon string) bool { return addon == "amazon-cloudwatch-observability" }))
 				one := system
-				one.desired, one.largest = 1, 2
+				one.desired = 1
 				r.pools(map[string]pool{"system": one, "cpu": {
-					instanceType: "m7i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 1, largest: 1, taint: "llm-platform/pool=cpu",
+					instanceType: "m7i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 1, largest: largest, taint: "llm-platform/pool=cpu",
 				}})
 				r.job(1, image)
 			},
 			edits: []edit{
-				{"retention changed", map[string]any{"storage.logDays": 60}, []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}},
-				{"image changed", map[string]any{"training.image": otherImage}, anotherRun()},
+				{name: "retention changed", set: map[string]any{"storage.logDays": 60}, want: []string{"update aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2 storage-logs-lifecycle"}},
+				{name: "pool's labels, scaled", before: func(r *reader) { r.scale("cpu", 4) },
+					set:   map[string]any{"cluster.pools.cpu.labels": map[string]any{"team": "research"}},
+					want:  []string{"update aws:eks/nodeGroup:NodeGroup pool-cpu"},
+					check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "pool's largest size", set: map[string]any{"cluster.pools.cpu.maxNodes": 8}, check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "pool's disk, after a refresh", refresh: true, set: map[string]any{"cluster.pools.cpu.volumeGB": 150},
+					want:  []string{"update aws:ec2/launchTemplate:LaunchTemplate pool-cpu-template", "update aws:eks/nodeGroup:NodeGroup pool-cpu"},
+					says:  []string{"pool cpu"},
+					check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "version", set: map[string]any{"cluster.version": "1.36"}, want: []string{standing}, says: []string{"pool cpu"},
+					check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "tags", set: map[string]any{"tags": map[string]any{"Team": "research"}}, want: []string{standing},
+					says: []string{"running nodes"}, check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "system nodes raised", set: map[string]any{"cluster.systemNodes": 2}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
+					check: func(r *reader) { r.nodes("system", 2) }},
+				{name: "system nodes lowered", set: map[string]any{"cluster.systemNodes": 1}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
+					check: func(r *reader) { r.nodes("system", 1) }},
+				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: []string{standing},
+					says: []string{"pool cpu"}, check: func(r *reader) { r.zone("cpu", "b") }},
+				{name: "zone added", set: map[string]any{"network.zones": []any{"a", "b", "c"}}, want: []string{standing}},
+				{name: "not to be moved", set: map[string]any{
+					"region": "us-east-1", "network.cidr": "10.32.0.0/16", "network.zones": []any{"b", "a", "c"}, "cluster.version": "1.35",
+					"storage.encryption": "aes256", "cluster.pools.cpu.nodes": 2,
+				}, secrets: kubeconfigSecret(t), refused: []string{"refused edit of stack solo: 7 errors; nothing was changed"},
+					undo: map[string]any{
+						"region": nil, "network.cidr": nil, "network.zones": []any{"a", "b", "c"}, "cluster.version": "1.36",
+						"storage.encryption": nil, "cluster.pools.cpu.nodes": 1, "cluster.kubeconfig": nil,
+					}},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
 			},
-			after: func(r *reader) { r.job(1, otherImage) },
-			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
+			after: func(r *reader) {
+				r.job(1, otherImage)
+				r.checkpoints()
+			},
+			end: func(r *reader) { r.equal("left in the account", r.left(), []string{}) },
 		},
 		{
 			name: "many copies", stack: "dev", set: with(git, existingCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
-				"storage.sourceBucket": "company-corpora", "storage.copies": copies(60),
+				"storage.sourceBucket": "company-corpora", "storage.copies": copies(60), "storage.encryption": "aes256",
 			}),
 			secrets: kubeconfigSecret(t),
 			prepare: func(t *testing.T) map[string]any {
@@ -206,8 +249,28 @@ func variants(t *testing.T) []variant {
 				}
 			},
 			edits: []edit{
-				{"copy added", map[string]any{"storage.copies": copies(61)}, []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
-				{"copy removed", map[string]any{"storage.copies": copies(60)}, []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
+				{name: "copy added", set: map[string]any{"storage.copies": copies(61)}, want: []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
+				{name: "copy removed", set: map[string]any{"storage.copies": copies(60)}, want: []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"},
+					check: func(r *reader) { r.copied(60, 60) }},
+				{name: "copies changed", set: map[string]any{"storage.copies": changedCopies()}, want: []string{}, check: func(r *reader) {
+					r.copied(1, 0)
+					r.copied(0, 1)
+					r.copied(2, 2)
+					r.copied(3, 60)
+					r.copied(4, 4)
+					r.equal("the moved copy", r.object(r.output("destinationDataUrl")+"moved/4"), content(4))
+				}},
+				{name: "encrypted with a key", set: map[string]any{"storage.encryption": "kms"}, want: []string{standing}, says: []string{"storage.encryption"},
+					check: func(r *reader) {
+						r.equal("buckets", r.buckets("llm-platform-dev-"), 4)
+						for n := 5; n < 60; n++ {
+							r.copied(n, n)
+						}
+					}},
+				{name: "not to be moved", set: map[string]any{"storage.encryption": "aes256"},
+					secrets: map[string]string{"llm-platform:cluster.kubeconfig": strings.ReplaceAll(kubeconfigOf(t), "server: https://127.0.0.1", "server: https://192.168.0.1")},
+					refused: []string{"refused edit of stack dev: 2 errors; nothing was changed", "storage.encryption: ", "cluster.kubeconfig: "},
+					undo:    map[string]any{"storage.encryption": "kms"}, undoSecrets: kubeconfigSecret(t)},
 			},
 			end: func(r *reader) {
 				r.equal("left in the account", r.left(), []string{"bucket company-corpora"})
@@ -228,7 +291,7 @@ func variants(t *testing.T) []variant {
 				r.running()
 				r.equal("branch", r.output("branchName"), "training/dev")
 			},
-			edits: []edit{{"image changed", map[string]any{"training.image": otherImage}, anotherRun()}},
+			edits: []edit{{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()}},
 			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket company-corpora"}) },
 		},
 	}
@@ -275,7 +338,11 @@ func existingCluster() map[string]any {
 }
 
 func kubeconfigSecret(t *testing.T) map[string]string {
-	return map[string]string{"llm-platform:cluster.kubeconfig": string(must(os.ReadFile(os.Getenv("KUBECONFIG"))))}
+	return map[string]string{"llm-platform:cluster.kubeconfig": kubeconfigOf(t)}
+}
+
+func kubeconfigOf(t *testing.T) string {
+	return string(must(os.ReadFile(os.Getenv("KUBECONFIG"))))
 }
 
 func sample(t *testing.T) string {
@@ -295,6 +362,18 @@ func copies(n int) map[string]any {
 	for i := range n {
 		all[fmt.Sprint("c", i)] = map[string]any{"source": key(i)}
 	}
+	return all
+}
+
+// changedCopies returns 60 copies of which two have changed places, one has another name, one another source and one another
+// destination.
+func changedCopies() map[string]any {
+	all := copies(60)
+	all["c0"], all["c1"] = map[string]any{"source": key(0), "destination": key(1)}, map[string]any{"source": key(1), "destination": key(0)}
+	delete(all, "c2")
+	all["again"] = map[string]any{"source": key(2)}
+	all["c3"] = map[string]any{"source": key(60), "destination": key(3)}
+	all["c4"] = map[string]any{"source": key(4), "destination": "moved/4"}
 	return all
 }
 

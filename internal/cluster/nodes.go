@@ -19,10 +19,10 @@ type nodeGroupArgs struct {
 	node        nodepool.Node
 	subnets     pulumi.StringArray
 	efa         *ec2.SecurityGroup // of nodes with EFA
-	minimum     int
-	nodes       int
-	scalable    bool // nodes is the initial number; afterwards an operator or an autoscaler owns it
-	deleteFirst bool // a replacement deletes the old nodes before it creates new ones
+	minimum     int                // of nodes
+	nodes       int                // how many there are
+	scalable    bool               // only initially: afterwards an operator or an autoscaler decides
+	deleteFirst bool               // a replacement deletes the old nodes before it creates new ones
 }
 
 // newNodeGroup creates a node group with its launch template. Its name is left to auto-naming, because most

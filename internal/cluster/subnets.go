@@ -156,9 +156,9 @@ type subnetArgs struct {
 func newSubnet(ctx *pulumi.Context, place Place, args subnetArgs) (*ec2.Subnet, pulumi.Resource, error) {
 	byZone := args.purpose + "-" + letter(args.zone)
 	tags := place.tags(byZone)
-	opts := func(suffix string) []pulumi.ResourceOption {
+	options := func(suffix string) []pulumi.ResourceOption {
 		opts := []pulumi.ResourceOption{place.child(), pulumi.DeleteBeforeReplace(true)}
-		if args.name != byZone { // its name in earlier releases
+		if args.name != byZone { // the name of earlier releases
 			opts = append(opts, pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(place.Name + "-" + byZone + suffix)}}))
 		}
 		return opts
@@ -172,13 +172,13 @@ func newSubnet(ctx *pulumi.Context, place Place, args subnetArgs) (*ec2.Subnet, 
 		CidrBlock:           pulumi.String(args.cidr.String()),
 		MapPublicIpOnLaunch: pulumi.Bool(false),
 		Tags:                tags,
-	}, opts("")...)
+	}, options("")...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s subnet of %s: %w", args.purpose, args.zone, err)
 	}
 	routes, err := ec2.NewRouteTableAssociation(ctx, place.Name+"-"+args.name+"-routes", &ec2.RouteTableAssociationArgs{
 		SubnetId: subnet.ID(), RouteTableId: args.table.ID(),
-	}, opts("-routes")...)
+	}, options("-routes")...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("routes of %s subnet of %s: %w", args.purpose, args.zone, err)
 	}

@@ -167,3 +167,30 @@ func TestNewRoll(t *testing.T) {
 		t.Errorf("without nodes: %v", err)
 	}
 }
+
+// Every rule is about a fact that some stack has: a pattern that matches none would never apply.
+func TestEveryRuleHasAFact(t *testing.T) {
+	existing := settings.Settings{
+		CI:           settings.CI{Repository: "a/b"},
+		Git:          settings.Git{Provider: settings.GitHub},
+		SageMaker:    settings.SageMaker{NotebookInstanceType: "ml.t3.medium"},
+		Organization: settings.Organization{Mode: settings.Adopt, Accounts: map[string]settings.Account{"a": {}}, OrganizationalUnits: map[string]settings.Unit{"b": {Name: "c"}}},
+		Cluster:      settings.Cluster{Kubeconfig: "a secret"},
+	}
+	managed := settings.Settings{Cluster: settings.Cluster{Pools: map[string]settings.Pool{"gpu": {}}}}
+	facts := Standing(existing)
+	maps.Copy(facts, Standing(managed))
+	if len(rules()) < 20 {
+		t.Fatalf("%d rules: this test sees nothing", len(rules()))
+	}
+	for _, r := range rules() {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(facts)), func(key string) bool { return matches(r.key, key) }) {
+			t.Errorf("no fact for the rule %s", r.key)
+		}
+	}
+	for key, value := range facts {
+		if strings.Contains(value, "secret") {
+			t.Errorf("%s is %s", key, value)
+		}
+	}
+}

@@ -61,14 +61,13 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	opts := []pulumi.ResourceOption{
 		place.child(),
 		pulumi.DependsOn(joinable.beforeNodes),
-		pulumi.ResourceHooks(place.NodeGroupHooks),
 		// An autoscaler or an operator decides the number of nodes.
 		pulumi.IgnoreChanges([]string{"scalingConfig.desiredSize"}),
 	}
 	if args.deleteFirst {
 		opts = append(opts, pulumi.DeleteBeforeReplace(true))
 	}
-	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, opts...)
+	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, append(opts, pulumi.ResourceHooks(place.NodeGroupHooks))...)
 	if err != nil {
 		return nil, fmt.Errorf("node group: %w", err)
 	}

@@ -19,6 +19,7 @@ const export = `{"version": 3, "deployment": {"pending_operations": [
     "urn": "urn:pulumi:dev::llm-platform::kubernetes:core/v1:Service::training-service", "type": "kubernetes:core/v1:Service",
     "inputs": {"metadata": {"name": "train-1", "namespace": "training"}}}},
   {"type": "creating", "resource": {"urn": "urn:pulumi:dev::llm-platform::pulumi:providers:github::git-github", "type": "pulumi:providers:github"}},
+  {"type": "creating", "resource": {"urn": "urn:pulumi:dev::llm-platform::pulumi:index:Stash::standing", "type": "pulumi:index:Stash", "inputs": {"input": {"name": "a"}}}},
   {"type": "updating", "resource": {"urn": "urn:pulumi:dev::llm-platform::aws:eks/nodeGroup:NodeGroup::pool-gpu", "type": "aws:eks/nodeGroup:NodeGroup"}}
 ]}}`
 

@@ -23,7 +23,7 @@ type imports struct {
 const unknownID = "FILL IN"
 
 // readPending reads the output of `pulumi stack export` and returns the resources whose creation was pending. Pending
-// updates and deletes are left to `pulumi refresh`, and a provider exists in no cloud.
+// updates and deletes are left to `pulumi refresh`. Providers and stashes, Pulumi's own types, exist in no cloud.
 func readPending(export io.Reader) ([]apitype.ResourceV3, error) {
 	var outer apitype.UntypedDeployment
 	if err := json.NewDecoder(export).Decode(&outer); err != nil {
@@ -35,7 +35,7 @@ func readPending(export io.Reader) ([]apitype.ResourceV3, error) {
 	}
 	var pending []apitype.ResourceV3
 	for _, operation := range deployment.PendingOperations {
-		if operation.Type == apitype.OperationTypeCreating && !providers.IsProviderType(operation.Resource.Type) {
+		if operation.Type == apitype.OperationTypeCreating && !strings.HasPrefix(string(operation.Resource.Type), "pulumi:") {
 			pending = append(pending, operation.Resource)
 		}
 	}

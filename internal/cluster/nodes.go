@@ -64,7 +64,6 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	opts := []pulumi.ResourceOption{
 		place.child(),
 		pulumi.DependsOn(joinable.beforeNodes),
-		pulumi.ResourceHooks(place.NodeGroupHooks),
 	}
 	if args.scalable {
 		opts = append(opts, pulumi.IgnoreChanges([]string{"scalingConfig"}))
@@ -72,7 +71,7 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	if args.deleteFirst {
 		opts = append(opts, pulumi.DeleteBeforeReplace(true))
 	}
-	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, opts...)
+	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, append(opts, pulumi.ResourceHooks(place.NodeGroupHooks))...)
 	if err != nil {
 		return nil, fmt.Errorf("node group: %w", err)
 	}

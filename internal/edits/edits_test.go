@@ -1,6 +1,7 @@
 package edits
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +32,13 @@ func TestReview(t *testing.T) {
 		{"git.provider", "none", "gitlab", "", ""},
 		{"git.repository", "llm/scripts", "other/scripts", "cannot change from llm/scripts to other/scripts", ""},
 		{"git.repository", "a/b/scripts", "a/c/scripts", "cannot change from a/b/scripts to a/c/scripts", ""},
-		{"git.repository", "llm/scripts", "llm/others", "", ""},
+		{"git.repository", "llm/scripts", "llm/others", "", "is deleted with its commits"},
+		{"git.branch", "a", "b", "", "the branch a of  is deleted with its commits"},
+		{"storage.sourceBucket", "", "company-data", "", "is deleted with all objects in it"},
+		{"storage.sourceBucket", "company-data", "", "", ""},
+		{"storage.sourceBucket", "company-data", "other-data", "", ""},
+		{"sagemaker.notebookVolumeGB", "50", "100", "", ""},
+		{"sagemaker.notebookVolumeGB", "100", "50", "SageMaker only enlarges a volume", ""},
 		{"git.baseUrl", "", "https://git.example.com/api/v3/", "cannot change from empty to https://git.example.com/api/v3/", ""},
 		{"network.cidr", "10.0.0.0/16", "10.1.0.0/16", "a VPC keeps its range", ""},
 		{"network.vpcId", "", "vpc-1", "an EKS cluster stays in its VPC", ""},
@@ -61,10 +68,44 @@ func TestReview(t *testing.T) {
 	}
 }
 
-// Every rule is tried by TestReview's kind of edit: a pattern that matches no fact would never apply.
+// What protect protects does not leave the stack, before an update has lifted the protection. Otherwise, the preview says
+// what becomes of it.
+func TestProtected(t *testing.T) {
+	for _, c := range []struct {
+		old, new Facts
+		key      string
+		kept     string // part of the note with keepData and keepBranch
+		lost     string // part of the note without
+	}{
+		{Facts{"organization.accounts.testing.id": ""}, Facts{}, "organization.accounts.testing.id", "stays open", "stays open"},
+		{Facts{"organization.organizationalUnits.research": "llm-dev-research"}, Facts{}, "organization.organizationalUnits.research", "stays in AWS", "stays in AWS"},
+		{Facts{"storage.sourceBucket": ""}, Facts{"storage.sourceBucket": "company-data"}, "storage.sourceBucket", "is retained", "is deleted with all objects"},
+		{Facts{"git.branch": "a", "git.repository": "b/c"}, Facts{"git.branch": "d", "git.repository": "b/c"}, "git.branch", "branch a of b/c is retained", "branch a of b/c is deleted"},
+		{Facts{"git.branch": "a", "git.repository": "b/c"}, Facts{}, "git.branch", "branch a of b/c is retained", "branch a of b/c is deleted"},
+		{Facts{"git.branch": "a", "git.repository": "b/c"}, Facts{"git.branch": "a", "git.repository": "b/d"}, "git.repository", "branch a of b/c is retained", "branch a of b/c is deleted"},
+	} {
+		for want, state := range map[string]Facts{
+			c.kept: {"protect": "false", "storage.keepData": "true", "git.keepBranch": "true"},
+			c.lost: {"protect": "false", "storage.keepData": "false", "git.keepBranch": "false"},
+		} {
+			old, desired := maps.Clone(c.old), maps.Clone(c.new)
+			maps.Copy(old, state)
+			maps.Copy(desired, Facts{"protect": "true"})
+			if notes, err := (Edit{Old: old, New: desired}).Review(); err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], c.key+": ") || !strings.Contains(notes[0], want) {
+				t.Errorf("%v: %q, %v, want %q", c.old, notes, err, want)
+			}
+			old["protect"] = "true"
+			if _, err := (Edit{Old: old, New: desired}).Review(); err == nil || !strings.Contains(err.Error(), c.key+": ") || !strings.Contains(err.Error(), "Set protect to false and run `pulumi up`") {
+				t.Errorf("%v, protected: %v", c.old, err)
+			}
+		}
+	}
+}
+
+// All refusals are in one message, and a key that is new is none.
 func TestOneMessage(t *testing.T) {
 	_, err := Edit{Stack: "prod",
-		Old: Facts{"region": "us-west-2", "ci.account": "a", "cluster.version": "1.35", "gone": "x"},
+		Old: Facts{"region": "us-west-2", "ci.account": "a", "cluster.version": "1.35", "organization.accounts.a.email": "x"},
 		New: Facts{"region": "us-east-1", "ci.account": "b", "cluster.version": "1.36", "added": "x"},
 	}.Review()
 	if err == nil || !strings.HasPrefix(err.Error(), "refused edit of stack prod: 2 errors; nothing was changed\n  ci.account: ") || !strings.Contains(err.Error(), "\n  region: ") {
@@ -124,5 +165,32 @@ func TestNewRoll(t *testing.T) {
 	}
 	if err := (Roll{"gpu", "x"}).Room("us-west-2", "c", "g", 0); err != nil {
 		t.Errorf("without nodes: %v", err)
+	}
+}
+
+// Every rule is about a fact that some stack has: a pattern that matches none would never apply.
+func TestEveryRuleHasAFact(t *testing.T) {
+	existing := settings.Settings{
+		CI:           settings.CI{Repository: "a/b"},
+		Git:          settings.Git{Provider: settings.GitHub},
+		SageMaker:    settings.SageMaker{NotebookInstanceType: "ml.t3.medium"},
+		Organization: settings.Organization{Mode: settings.Adopt, Accounts: map[string]settings.Account{"a": {}}, OrganizationalUnits: map[string]settings.Unit{"b": {Name: "c"}}},
+		Cluster:      settings.Cluster{Kubeconfig: "a secret"},
+	}
+	managed := settings.Settings{Cluster: settings.Cluster{Pools: map[string]settings.Pool{"gpu": {}}}}
+	facts := Standing(existing)
+	maps.Copy(facts, Standing(managed))
+	if len(rules()) < 20 {
+		t.Fatalf("%d rules: this test sees nothing", len(rules()))
+	}
+	for _, r := range rules() {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(facts)), func(key string) bool { return matches(r.key, key) }) {
+			t.Errorf("no fact for the rule %s", r.key)
+		}
+	}
+	for key, value := range facts {
+		if strings.Contains(value, "secret") {
+			t.Errorf("%s is %s", key, value)
+		}
 	}
 }

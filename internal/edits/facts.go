@@ -21,9 +21,14 @@ type Facts map[string]string
 // Standing returns the settings that have a rule: those that are fixed when what they describe is created, and those
 // whose change has a consequence that the preview does not show by itself.
 func Standing(s settings.Settings) Facts {
-	facts := Facts{"region": s.Region, "tags": pairs(s.Tags)}
+	facts := Facts{"region": s.Region, "tags": pairs(s.Tags), "protect": strconv.FormatBool(s.Protect)}
 	facts.organization(s.Organization)
 	facts["storage.encryption"] = s.Storage.Encryption
+	facts["storage.sourceBucket"] = s.Storage.SourceBucket
+	facts["storage.keepData"] = strconv.FormatBool(s.Storage.KeepData)
+	if s.SageMaker.NotebookInstanceType != "" {
+		facts["sagemaker.notebookVolumeGB"] = strconv.Itoa(s.SageMaker.NotebookVolumeGB)
+	}
 	if s.CI.Repository != "" {
 		facts["ci.account"] = s.CI.Account
 	}
@@ -31,6 +36,8 @@ func Standing(s settings.Settings) Facts {
 	if s.Git.Provider != settings.None {
 		facts["git.baseUrl"] = s.Git.BaseURL
 		facts["git.repository"] = s.Git.Owner + "/" + s.Git.Repository
+		facts["git.branch"] = s.Git.Branch
+		facts["git.keepBranch"] = strconv.FormatBool(s.Git.KeepBranch || s.Git.Adopt)
 	}
 	facts["cluster.kubeconfig"] = ""
 	if s.Cluster.Existing() {
@@ -47,6 +54,11 @@ func (f Facts) organization(o settings.Organization) {
 	f["organization.mode"] = o.Mode
 	if o.Mode != settings.None {
 		f["organization.managementAccountId"] = o.ManagementAccountID
+	}
+	for name, unit := range o.OrganizationalUnits {
+		if unit.ID == "" && o.Mode != settings.None {
+			f["organization.organizationalUnits."+name] = unit.Name
+		}
 	}
 	for name, account := range o.Accounts {
 		at := "organization.accounts." + name

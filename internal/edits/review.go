@@ -21,10 +21,14 @@ func (e Edit) Review() (notes []string, err error) {
 	var refused []string
 	for _, c := range e.changes() {
 		for _, r := range rules() {
-			if !matches(r.key, c.key) {
+			check := r.changed
+			if c.gone {
+				check = r.gone
+			}
+			if check == nil || !matches(r.key, c.key) {
 				continue
 			}
-			refuse, note := r.check(c)
+			refuse, note := check(c)
 			if refuse != "" {
 				refused = append(refused, fmt.Sprintf("  %s: %s", c.key, refuse))
 			}
@@ -43,20 +47,21 @@ func (e Edit) Review() (notes []string, err error) {
 	return nil, fmt.Errorf("refused edit of stack %s: %d error%s; nothing was changed\n%s", e.Stack, len(refused), plural, strings.Join(refused, "\n"))
 }
 
-// change is one fact that differs. A key that is new or gone is no change: what it describes is created or deleted, and
-// the preview shows that.
+// change is one fact that differs. A key that is new is no change: what it describes is created, and the preview shows
+// that.
 type change struct {
 	Edit
 	key      string
 	old, new string
+	gone     bool // what the key describes is no longer desired
 }
 
 // changes returns the changes by key.
 func (e Edit) changes() []change {
 	var all []change
-	for _, key := range slices.Sorted(maps.Keys(e.New)) {
-		if old, standing := e.Old[key]; standing && old != e.New[key] {
-			all = append(all, change{e, key, old, e.New[key]})
+	for _, key := range slices.Sorted(maps.Keys(e.Old)) {
+		if desired, ok := e.New[key]; !ok || desired != e.Old[key] {
+			all = append(all, change{e, key, e.Old[key], desired, !ok})
 		}
 	}
 	return all

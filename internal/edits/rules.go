@@ -9,47 +9,67 @@ import (
 	"llm-platform/internal/settings"
 )
 
-// rule decides about a change of the keys that match a pattern. check returns why the change is refused and what to do
-// instead, or what it does that the preview does not show; both are empty if there is nothing to say.
+// rule decides about the keys that match a pattern. Its functions return why a change is refused and what to do instead,
+// or what it does that the preview does not show; both are empty if there is nothing to say.
 type rule struct {
-	key   string
-	check func(change) (refuse, note string)
+	key     string
+	changed func(change) (refuse, note string)
+	gone    func(change) (refuse, note string) // nil: accepted
 }
 
 func rules() []rule {
 	const anotherStack = "create another stack (pulumi stack init), or destroy this one first"
 	return []rule{
-		{"region", fixed("everything that the stack has is there. For another region, " + anotherStack)},
-		{"organization.mode", mode},
-		{"organization.managementAccountId", managementAccount},
-		{"organization.accounts.*.id", fixed("what the stack has in the account cannot move to another. For another account, " + anotherStack)},
-		{"organization.accounts.*.email", func(c change) (string, string) {
-			return "", fmt.Sprintf("is ignored, since the account exists. Its root user's e-mail address stays %s; AWS changes it with "+
-				"`aws account start-primary-email-update`", c.old)
-		}},
-		{"organization.accounts.*.name", func(c change) (string, string) {
-			return "", fmt.Sprintf("is ignored, since the account exists. Its name stays %s; AWS changes it with `aws account put-account-name`", c.old)
-		}},
-		{"storage.encryption", encryption},
-		{"ci.account", fixed("the roles and the OIDC provider are in the old account. Remove ci.repository and run `pulumi up`; then set both")},
-		{"git.provider", gitProvider},
-		{"git.repository", gitRepository},
-		{"git.baseUrl", fixed(branchFirst)},
-		{"network.cidr", fixed("a VPC keeps its range. For another range, " + anotherStack)},
-		{"network.vpcId", fixed("an EKS cluster stays in its VPC. For another VPC, " + anotherStack)},
-		{"network.zones", zones},
-		{"cluster.kubeconfig", existingCluster},
-		{"cluster.version", version},
-		{"cluster.pools.*.nodes", nodes},
-		{"tags", func(change) (string, string) {
+		{key: "region", changed: fixed("everything that the stack has is there. For another region, " + anotherStack)},
+		{key: "tags", changed: func(change) (string, string) {
 			return "", "running nodes, and those that their node groups start later, keep the tags of their creation: a new launch template would " +
 				"replace every node. Other resources get the new tags"
 		}},
+		{key: "organization.mode", changed: mode},
+		{key: "organization.managementAccountId", changed: managementAccount},
+		{key: "organization.organizationalUnits.*", gone: protected("the OU", "stays in AWS, without the guardrails of this stack")},
+		{key: "organization.accounts.*.id", gone: accountGone,
+			changed: fixed("what the stack has in the account cannot move to another. For another account, " + anotherStack)},
+		{key: "organization.accounts.*.email", changed: func(c change) (string, string) {
+			return "", fmt.Sprintf("is ignored, since the account exists. Its root user's e-mail address stays %s; AWS changes it with "+
+				"`aws account start-primary-email-update`", c.old)
+		}},
+		{key: "organization.accounts.*.name", changed: func(c change) (string, string) {
+			return "", fmt.Sprintf("is ignored, since the account exists. Its name stays %s; AWS changes it with `aws account put-account-name`", c.old)
+		}},
+		{key: "storage.encryption", changed: encryption},
+		{key: "storage.sourceBucket", changed: sourceBucket},
+		{key: "sagemaker.notebookVolumeGB", changed: notebookVolume},
+		{key: "ci.account", changed: fixed("the roles and the OIDC provider are in the old account. Remove ci.repository and run `pulumi up`; then set both")},
+		{key: "git.provider", changed: gitProvider},
+		{key: "git.baseUrl", changed: fixed(branchFirst)},
+		{key: "git.repository", changed: gitRepository},
+		{key: "git.branch", changed: branch, gone: branch},
+		{key: "network.cidr", changed: fixed("a VPC keeps its range. For another range, " + anotherStack)},
+		{key: "network.vpcId", changed: fixed("an EKS cluster stays in its VPC. For another VPC, " + anotherStack)},
+		{key: "network.zones", changed: zones},
+		{key: "cluster.kubeconfig", changed: existingCluster},
+		{key: "cluster.version", changed: version},
+		{key: "cluster.pools.*.nodes", changed: nodes},
+	}
+}
+
+// liftProtection is how to delete what protect protects.
+const liftProtection = "is protected. Set protect to false and run `pulumi up`; then make this edit"
+
+// protected returns the rule of what leaves the stack: it is refused if the state protects it; otherwise fate says what
+// becomes of it.
+func protected(what, fate string) func(change) (refuse, note string) {
+	return func(c change) (string, string) {
+		if c.Old["protect"] == "true" {
+			return what + " leaves the stack, and it " + liftProtection, ""
+		}
+		return "", what + " " + fate
 	}
 }
 
 // branchFirst is how to move to another Git server, owner or provider.
-const branchFirst = "the branch and its files stay where they are. Set git.provider to none and run `pulumi up`, which deletes the branch, or " +
+const branchFirst = "the branch and its files do not move. Set git.provider to none and run `pulumi up`, which deletes the branch, or " +
 	"retains it with git.keepBranch; then set the git keys"
 
 // fixed refuses every change. reason says why, and what to do instead.
@@ -88,6 +108,31 @@ func encryption(c change) (string, string) {
 	return "", "existing objects and images stay encrypted with AWS's own keys. The image repository keeps its encryption"
 }
 
+func accountGone(c change) (string, string) {
+	if c.old != "" {
+		return "", "" // it only was used
+	}
+	return protected("the account", "stays open, and AWS bills what is left in it. What the stack has in it is deleted")(c)
+}
+
+func sourceBucket(c change) (string, string) {
+	if c.old != "" {
+		return "", ""
+	}
+	fate := "is deleted with all objects in it (storage.keepData is false)"
+	if c.Old["storage.keepData"] == "true" {
+		fate = "is retained, and leaves the stack"
+	}
+	return protected("the source bucket that the stack has created", fate)(c)
+}
+
+func notebookVolume(c change) (string, string) {
+	if number(c.new) < number(c.old) {
+		return c.refusal("SageMaker only enlarges a volume. For a smaller one, remove the notebook (sagemaker.notebookInstanceType), which deletes its files, and add it again"), ""
+	}
+	return "", ""
+}
+
 func gitProvider(c change) (string, string) {
 	if c.old == settings.None || c.new == settings.None {
 		return "", ""
@@ -97,9 +142,18 @@ func gitProvider(c change) (string, string) {
 
 func gitRepository(c change) (string, string) {
 	if path.Dir(c.old) == path.Dir(c.new) {
-		return "", "" // a branch in another repository of the same owner replaces this one
+		return branch(c) // a branch in another repository of the same owner replaces this one
 	}
 	return c.refusal(branchFirst), ""
+}
+
+// branch is the rule of a branch that leaves the stack.
+func branch(c change) (string, string) {
+	fate := "is deleted with its commits (git.keepBranch is false)"
+	if c.Old["git.keepBranch"] == "true" {
+		fate = "is retained"
+	}
+	return protected("the branch "+c.Old["git.branch"]+" of "+c.Old["git.repository"], fate)(c)
 }
 
 func zones(c change) (string, string) {
@@ -117,7 +171,8 @@ func existingCluster(c change) (string, string) {
 	case c.new == "":
 		return "cannot be removed: the stack's objects are in the existing cluster. For a cluster of its own, create another stack", ""
 	}
-	return "cannot change to another server: the namespace and the run are in the old cluster. For another cluster, create another stack", ""
+	return "cannot change to another server: the namespace and the run are in the old cluster. To end the run there and to start it in the other " +
+		"one: `pulumi destroy --target-dependents --target '**llm:platform:Training**' --target '**::standing'`, then `pulumi up`", ""
 }
 
 func version(c change) (string, string) {
@@ -134,8 +189,13 @@ func version(c change) (string, string) {
 // minor returns 36 of 1.36.
 func minor(version string) int {
 	_, text, _ := strings.Cut(version, ".")
-	number, _ := strconv.Atoi(text) // the settings accept listed versions only
-	return number
+	return number(text)
+}
+
+// number returns a fact that is a number.
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 func nodes(c change) (string, string) {

@@ -69,3 +69,19 @@ users: [{name: a, user: {token: secret-token}}]
 		}
 	}
 }
+
+func TestServer(t *testing.T) {
+	const two = `
+current-context: b
+contexts: [{name: a, context: {cluster: first}}, {name: b, context: {cluster: second}}]
+clusters: [{name: first, cluster: {server: https://first}}, {name: second, cluster: {server: https://second}}]`
+	own, err := Cluster{Name: "llm", Endpoint: "https://1.eks"}.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{two: "https://second", own: "https://1.eks", "": "", "current-context: a": "", "[": ""} {
+		if got := Server(text); got != want {
+			t.Errorf("%q of %s, want %q", got, text, want)
+		}
+	}
+}

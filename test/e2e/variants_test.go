@@ -69,6 +69,7 @@ func variants(t *testing.T) []variant {
 					"create aws:resourcegroups/group:Group org-group-research",
 					"create pulumi:providers:aws org-provider-research",
 					"update aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
+					"update pulumi:index:Stash standing",
 				}},
 				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}},
 				{name: "not to be moved", set: map[string]any{
@@ -126,6 +127,7 @@ func variants(t *testing.T) []variant {
 					"create aws:ec2/launchTemplate:LaunchTemplate pool-small-template",
 					"create aws:ec2/placementGroup:PlacementGroup pool-small-placement",
 					"create aws:eks/nodeGroup:NodeGroup pool-small",
+					"update pulumi:index:Stash standing", "update pulumi:index:Stash running",
 					"update aws:organizations/policy:Policy guardrails-accelerators",
 				}},
 				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
@@ -299,7 +301,7 @@ func variants(t *testing.T) []variant {
 
 // anotherRun returns the changes after an edit of what defines the run.
 func anotherRun() []string {
-	var all []string
+	all := []string{"update pulumi:index:Stash running"}
 	for _, what := range []string{"kubernetes:batch/v1:Job training-job-train-*", "kubernetes:core/v1:ConfigMap training-scripts-train-*", "kubernetes:core/v1:Service training-service-train-*"} {
 		all = append(all, "create "+what, "delete "+what)
 	}
@@ -314,7 +316,10 @@ func anotherBranch(t *testing.T, before, after string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before}
+	all := []string{
+		"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before,
+		"update pulumi:index:Stash standing",
+	}
 	for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
 		all = append(all, "create-replacement "+file+script.Path, "replace "+file+script.Path, "delete-replaced "+file+script.Path)
 	}

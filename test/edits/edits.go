@@ -36,7 +36,6 @@ const (
 	Nothing  Effect = "changes nothing"          // until something else happens, which the note names
 	Ignored  Effect = "ignored"                  // after creation; the note says how to do it instead
 	Refused  Effect = "refused"                  // before anything changes
-	Kept     Effect = "refused while protect is true"
 )
 
 // Row is an edit of a standing stack. Its steps are in testdata/steps.txt.

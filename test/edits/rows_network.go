@@ -2,13 +2,13 @@ package edits
 
 func networkRows() []Row {
 	return []Row{
-		{Base: "dev", Path: "network.cidr", Change: Value, To: "10.1.0.0/16", Effect: Refused, Quick: true, Says: []string{"network.cidr"},
+		{Base: "dev", Path: "network.cidr", Change: Value, To: "10.1.0.0/16", Effect: Refused, Quick: true, Says: []string{"network.cidr: cannot change"},
 			Note: "EKS cannot move a cluster to another VPC. For another range, bring up another stack."},
 		{Base: "dev", Path: "network.zones", Change: Added, To: list{"a", "b", "c", "d"}, Effect: Creates, Quick: true,
 			Note: "The control plane keeps its subnets."},
-		{Base: "dev", Path: "network.zones", Change: Removed, To: list{"a", "b"}, Effect: Refused, Says: []string{"network.zones"},
+		{Base: "dev", Path: "network.zones", Change: Removed, To: list{"a", "b"}, Effect: Refused, Says: []string{"network.zones: ", "appended"},
 			Note: "The subnets hold the control plane, the system nodes and the NAT gateway."},
-		{Base: "dev", Path: "network.zones", Change: Reordered, To: list{"b", "a", "c"}, Effect: Refused, Says: []string{"network.zones"},
+		{Base: "dev", Path: "network.zones", Change: Reordered, To: list{"b", "a", "c"}, Effect: Refused, Says: []string{"network.zones: ", "appended"},
 			Note: "The subnets hold the control plane, the system nodes and the NAT gateway."},
 		{Base: "dev", Path: "network.acceleratorZones", Change: Value, To: list{"c", "b"}, Effect: Replaces, Quick: true,
 			Note: "The first subnet and the pools in it, whose nodes end."},
@@ -24,13 +24,13 @@ func networkRows() []Row {
 		{Base: "dev", Path: "network.interfaceEndpoints", Change: Removed, To: list{"sts"}, Effect: Deletes, Note: "Its traffic then goes through the NAT gateway."},
 		{Base: "dev", Path: "network.flowLogDays", Change: Value, To: 14, Effect: InPlace},
 		{Base: "dev", Path: "network.flowLogDays", Change: Removed, To: 0, Effect: Deletes, Note: "The flow log with all its records."},
-		{Base: "dev", Path: "network.vpcId", Change: Added, To: "vpc-0123456789abcdef0", Effect: Refused, Says: []string{"network.vpcId"},
+		{Base: "dev", Path: "network.vpcId", Change: Added, To: "vpc-0123456789abcdef0", Effect: Refused, Says: []string{"network.vpcId: cannot change"},
 			With: map[string]any{
 				"network.privateSubnetIds":     list{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
 				"network.acceleratorSubnetIds": object{"a": "subnet-0123456789abcdef2"}, "network.interfaceEndpoints": list{},
 			},
 			Note: "EKS cannot move a cluster to another VPC. For another VPC, bring up another stack."},
-		{Base: "existing VPC", Path: "network.vpcId", Change: Value, To: "vpc-0123456789abcdef1", Effect: Refused, Says: []string{"network.vpcId"}, Quick: true,
+		{Base: "existing VPC", Path: "network.vpcId", Change: Value, To: "vpc-0123456789abcdef1", Effect: Refused, Says: []string{"network.vpcId: cannot change"},
 			Note: "Likewise."},
 		{Base: "existing VPC", Path: "network.privateSubnetIds", Change: Added,
 			To:     list{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1", "subnet-0123456789abcdef4"},

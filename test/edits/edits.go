@@ -52,6 +52,7 @@ type Row struct {
 
 	Says  []string // what the preview must say, in warnings, or of a refusal in its error
 	Loses []string // types of which the edit may delete what holds data, money or accounts; see lost
+	Late  bool     // an update without a preview is refused too late, when it has changed something
 	Quick bool     // carried out by `make test` too
 }
 

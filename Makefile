@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up tools test lint test-failure test-policy test-cluster test-training e2e
+.PHONY: preview up tools test lint test-edits test-failure test-policy test-cluster test-training e2e
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -27,6 +27,10 @@ lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	cd test/tools && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	for module in . test; do (cd $$module && go vet ./... && $(CURDIR)/.build/bin/staticcheck ./...) || exit; done
+
+# Every edit of docs/edits.md on the engine, of which `make test` takes some. Takes half an hour.
+test-edits: tools
+	@cd test && go test -count=1 -timeout 120m ./edits -args -all
 
 # What `make test` tries at some steps, at every step: a change is refused, or the engine is killed. Takes an hour; with
 # EVERY=40, which tries every 40th step, ten minutes.

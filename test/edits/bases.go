@@ -45,7 +45,7 @@ var existingCluster = map[string]any{
 }
 
 // soloRun are settings of Pulumi.solo.yaml with a run.
-var soloRun = map[string]any{"training.enabled": true, "training.image": digest, "cluster.pools.cpu.nodes": 1}
+var soloRun = map[string]any{"training.enabled": true, "training.image": digest}
 
 // extended returns settings with further ones.
 func extended(settings, more map[string]any) map[string]any {
@@ -129,7 +129,7 @@ func Bases() map[string]Base {
 				"cluster.pools": object{"block": object{
 					"instanceType": "p5.48xlarge", "nodes": 1, "capacity": "capacity-block", "reservationId": "cr-0123456789abcdef0",
 				}},
-				"training.pool": "block", "cluster.pools.cpu.nodes": nil,
+				"training.pool": "block",
 			}),
 		},
 		"existing VPC": {

@@ -36,7 +36,6 @@ const (
 	Nothing  Effect = "changes nothing"          // until something else happens, which the note names
 	Ignored  Effect = "ignored"                  // after creation; the note says how to do it instead
 	Refused  Effect = "refused"                  // before anything changes
-	Kept     Effect = "refused while protect is true"
 )
 
 // Row is an edit of a standing stack. Its steps are in testdata/steps.txt.
@@ -53,6 +52,7 @@ type Row struct {
 
 	Says  []string // what the preview must say, in warnings, or of a refusal in its error
 	Loses []string // types of which the edit may delete what holds data, money or accounts; see lost
+	Late  bool     // an update without a preview is refused too late, when it has changed something
 	Quick bool     // carried out by `make test` too
 }
 

@@ -5,13 +5,13 @@ import "strings"
 func clusterRows() []Row {
 	return []Row{
 		{Base: "existing cluster", Path: "cluster.kubeconfig", Change: Value, Secret: true, To: strings.ReplaceAll(kubeconfig, "existing.example", "other.example"),
-			Effect: Refused, Quick: true, Says: []string{"cluster.kubeconfig"},
+			Effect: Refused, Quick: true, Says: []string{"cluster.kubeconfig: cannot change to another server"},
 			Note: "The run in the old cluster would go on without the stack. Set training.enabled to false and run pulumi up, then bring up another stack."},
 		{Base: "existing cluster", Path: "cluster.kubeconfig", Change: Renamed, Secret: true, To: strings.ReplaceAll(kubeconfig, "token: existing", "token: renewed"),
 			Effect: InPlace, Note: "Other credentials for the same server."},
-		{Base: "1.35", Path: "cluster.version", Change: Value, To: "1.36", Effect: Rolls, Quick: true, Says: []string{"cpu"},
+		{Base: "1.35", Path: "cluster.version", Change: Value, To: "1.36", Effect: Rolls, Quick: true, Says: []string{"cluster.pools.cpu: replaces the nodes", "cluster: replaces the system nodes", "Interrupts run"},
 			Note: "Upgrades the control plane, then rolls all pools, one node at a time; a run resumes from its newest checkpoint. It cannot be undone."},
-		{Base: "dev", Path: "cluster.version", Change: Value, To: "1.35", Effect: Refused, Says: []string{"cluster.version"}, Quick: true,
+		{Base: "dev", Path: "cluster.version", Change: Value, To: "1.35", Effect: Refused, Says: []string{"cluster.version: ", "does not go back"},
 			Note: "EKS cannot downgrade a cluster. For an older version, bring up another stack."},
 		{Base: "dev", Path: "cluster.publicCidrs", Change: Added, To: list{"198.41.0.0/24", "198.41.128.0/24"}, Effect: InPlace},
 		{Base: "dev", Path: "cluster.publicCidrs", Change: Removed, To: list{}, Effect: InPlace, Note: "The endpoint is private from then on: pulumi and kubectl must run in the VPC."},
@@ -24,7 +24,7 @@ func clusterRows() []Row {
 			With: map[string]any{"cluster.access.research": object{"principal": "arn:aws:iam::222222222222:role/team", "role": "scientist"}}, Note: "The access entry, and creates the same one."},
 		{Base: "dev", Path: "cluster.access.team.principal", Change: Value, To: "arn:aws:iam::222222222222:role/research", Effect: Replaces, Note: "The access entry: the old principal loses its access."},
 		{Base: "dev", Path: "cluster.access.team.role", Change: Value, To: "administrator", Effect: Replaces, Note: "The policy of the access entry."},
-		{Base: "dev", Path: "cluster.systemInstanceType", Change: Value, To: "m6i.xlarge", Effect: Rolls, Says: []string{"system"},
+		{Base: "dev", Path: "cluster.systemInstanceType", Change: Value, To: "m6i.xlarge", Effect: Rolls, Says: []string{"cluster: replaces the system nodes"},
 			Note: "The system nodes. Runs continue."},
 		{Base: "dev", Path: "cluster.systemNodes", Change: Value, To: 4, Effect: InPlace, Quick: true},
 		{Base: "dev", Path: "cluster.systemNodes", Change: Removed, To: 1, Effect: InPlace},
@@ -39,6 +39,16 @@ func instanceTypeRows() []Row {
 	row := func(field string, to any, effect Effect, note string) Row {
 		return Row{Base: "dev", Path: described + "." + field, Change: Value, To: to, Effect: effect, Note: note}
 	}
+	priced := func(field string, to any, note string) Row {
+		r := row(field, to, Nothing, note)
+		r.With = map[string]any{}
+		for field, value := range map[string]any{"usdPerHour": 98.5, "priceRegion": "us-west-2", "priceDate": "2026-11-01"} {
+			if path := described + "." + field; path != r.Path {
+				r.With[path] = value
+			}
+		}
+		return r
+	}
 	const informs = "It is used in checks, warnings and advice only."
 	return []Row{
 		{Base: "dev", Path: `cluster.instanceTypes["p10.48xlarge"]`, Change: Added, To: figures(), Effect: Nothing, Note: "Until a pool uses it."},
@@ -49,20 +59,22 @@ func instanceTypeRows() []Row {
 		row("acceleratorMiB", 81559, Nothing, informs),
 		row("architecture", "arm64", Replaces, "The pools of the type."),
 		row("capacityBlock", false, Nothing, informs),
-		row("count", 4, InPlace, "The quota of the training namespace."),
+		row("count", 4, Nothing, "Until a run starts on the type."),
 		row("efaInterfaces", 0, Rolls, rolled),
 		row("instanceStoreGB", 8000, Rolls, rolled),
-		row("kind", "neuron", Replaces, "The pools of the type."),
+		Row{Base: "dev", Path: described + ".kind", Change: Value, To: "neuron", Effect: Replaces, Note: "The pools of the type.",
+			With: map[string]any{described + ".processes": 16}},
 		row("memoryGiB", 1024, Nothing, informs),
 		row("networkCards", 2, Rolls, rolled),
-		row("onDemand", false, Refused, "No pool may use it on demand."),
+		Row{Base: "dev", Path: described + ".onDemand", Change: Value, To: false, Effect: Refused, Note: "While a pool uses it on demand.",
+			Says: []string{"cluster.pools.custom.capacity: must be capacity-block or reservation"}},
 		row("onDemandQuota", "L-417A185B", Nothing, informs),
 		row("placementGroup", false, Rolls, rolled),
-		row("priceDate", "2026-11-01", Nothing, informs),
-		row("priceRegion", "us-east-1", Nothing, informs),
-		row("processes", 4, Nothing, "Until a run starts on the type."),
+		priced("priceDate", "2026-11-02", informs),
+		priced("priceRegion", "us-east-1", informs),
+		row("processes", 8, Nothing, "Until a run starts on the type."),
 		row("spotQuota", "L-7212CCBC", Nothing, informs),
-		row("usdPerHour", 99.5, Nothing, informs),
+		priced("usdPerHour", 99.5, informs),
 		row("vcpu", 96, Nothing, informs),
 	}
 }

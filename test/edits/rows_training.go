@@ -12,7 +12,7 @@ const restarts = "Both runs keep their checkpoints. To continue from the old run
 func trainingRows() []Row {
 	const base = "existing cluster"
 	return []Row{
-		{Base: base, Path: "training.enabled", Change: Value, To: false, Effect: Ends, Quick: true,
+		{Base: base, Path: "training.enabled", Change: Value, To: false, Effect: Ends,
 			Note: "Its pods save a checkpoint before they end. Checkpoints and artifacts remain."},
 		{Base: base, Path: "training.name", Change: Value, To: "llama", Effect: Restarts, Note: restarts},
 		{Base: base, Path: "training.image", Change: Value, To: digest, Effect: Restarts, Note: restarts},
@@ -22,7 +22,7 @@ func trainingRows() []Row {
 		{Base: base, Path: "training.environment.LOG_LEVEL", Change: Value, To: "info", Effect: Restarts, Note: restarts},
 		{Base: base, Path: "training.environment.SEED", Change: Added, To: "seven", Effect: Restarts, Note: restarts},
 		{Base: base, Path: "training.environment.LOG_LEVEL", Change: Removed, Effect: Restarts, Note: restarts},
-		{Base: base, Path: "training.environment.SEED", Change: Value, To: 7, Effect: Refused, Says: []string{"training.environment.SEED", "quote"},
+		{Base: base, Path: "training.environment.SEED", Change: Value, To: 7, Effect: Refused, Says: []string{"training.environment.SEED: ", "quote"},
 			Note: "YAML reads 007, 1e-4, true and a date as something else than text. With the CLI: `--type string`."},
 		{Base: base, Path: "training.secrets.HF_TOKEN", Change: Value, To: "hf-second", Secret: true, Effect: Replaces,
 			Note: "The Kubernetes Secret. The run goes on with the old value; a pod that starts later gets the new one."},
@@ -35,7 +35,7 @@ func trainingRows() []Row {
 		{Base: base, Path: "training.runNumber", Change: Value, To: 2, Effect: Restarts, Note: "From scratch. " + restarts},
 		{Base: base, Path: "training.retries", Change: Value, To: 5, Effect: Restarts, Note: restarts},
 		{Base: base, Path: "training.graceSeconds", Change: Value, To: 600, Effect: Restarts, Note: restarts},
-		{Base: base, Path: "training.deadlineHours", Change: Value, To: 48, Effect: InPlace, Quick: true,
+		{Base: base, Path: "training.deadlineHours", Change: Value, To: 48, Effect: InPlace,
 			Note: "The run goes on; the hours count from its start."},
 	}
 }

@@ -138,7 +138,7 @@ func (v variant) live(t *testing.T, rows *table, neighbor variant) {
 		step("protection lifted", func() string {
 			set(t, s, v.keep)
 			last = enginetest.Run(t, s, "up")
-			enginetest.Expect(t, "protection lifted", last)
+			enginetest.Expect(t, "protection lifted", last, "update pulumi:index:Stash standing")
 			return "no resource changed"
 		})
 	}

@@ -64,11 +64,11 @@ func variants(t *testing.T) []variant {
 					"training": map[string]any{"organizationalUnit": "workloads"}, "testing": map[string]any{"organizationalUnit": "workloads"},
 					"deployment": map[string]any{"organizationalUnit": "infrastructure"}, "research": map[string]any{"organizationalUnit": "workloads"},
 				}}, want: []string{
-					standing,
 					"create aws:organizations/account:Account org-account-research",
 					"create aws:resourcegroups/group:Group org-group-research",
 					"create pulumi:providers:aws org-provider-research",
 					"update aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
+					"update pulumi:index:Stash standing",
 				}},
 				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}},
 				{name: "not to be moved", set: map[string]any{
@@ -122,10 +122,10 @@ func variants(t *testing.T) []variant {
 			},
 			edits: []edit{
 				{name: "pool added", set: map[string]any{"cluster.pools.small": map[string]any{"instanceType": "g6.12xlarge", "capacity": "spot"}}, want: []string{
-					standing,
 					"create aws:ec2/launchTemplate:LaunchTemplate pool-small-template",
 					"create aws:ec2/placementGroup:PlacementGroup pool-small-placement",
 					"create aws:eks/nodeGroup:NodeGroup pool-small",
+					"update pulumi:index:Stash standing", "update pulumi:index:Stash running",
 					"update aws:organizations/policy:Policy guardrails-accelerators",
 				}},
 				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
@@ -202,18 +202,26 @@ func variants(t *testing.T) []variant {
 				{name: "pool's largest size", set: map[string]any{"cluster.pools.cpu.maxNodes": 8}, check: func(r *reader) { r.nodes("cpu", 4) }},
 				{name: "pool's disk, after a refresh", refresh: true, set: map[string]any{"cluster.pools.cpu.volumeGB": 150},
 					want:  []string{"update aws:ec2/launchTemplate:LaunchTemplate pool-cpu-template", "update aws:eks/nodeGroup:NodeGroup pool-cpu"},
-					says:  []string{"pool cpu"},
+					says:  []string{"cluster.pools.cpu: replaces the nodes of the pool one after another"},
 					check: func(r *reader) { r.nodes("cpu", 4) }},
-				{name: "version", set: map[string]any{"cluster.version": "1.36"}, want: []string{standing}, says: []string{"pool cpu"},
+				{name: "version", set: map[string]any{"cluster.version": "1.36"}, want: []string{
+					"update aws:eks/addon:Addon cluster-coredns", "update aws:eks/addon:Addon cluster-eks-node-monitoring-agent",
+					"update aws:eks/addon:Addon cluster-kube-proxy", "update aws:eks/addon:Addon cluster-metrics-server",
+					"update aws:eks/cluster:Cluster cluster-eks-eksCluster", "update eks:index:Cluster cluster-eks",
+					"update aws:eks/nodeGroup:NodeGroup pool-cpu", "update aws:eks/nodeGroup:NodeGroup pool-system", standing,
+				}, says: []string{"cluster.pools.cpu: replaces the nodes of the pool one after another (Kubernetes 1.35 to 1.36", "cluster: replaces the system nodes"},
 					check: func(r *reader) { r.nodes("cpu", 4) }},
-				{name: "tags", set: map[string]any{"tags": map[string]any{"Team": "research"}}, want: []string{standing},
-					says: []string{"running nodes"}, check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "tags", set: map[string]any{"tags": map[string]any{"Team": "research"}}, updates: true,
+					says: []string{"running nodes"}, check: func(r *reader) {
+						r.nodes("cpu", 4)
+						r.template("cpu", "2") // of the disk: the tags have made no other
+					}},
 				{name: "system nodes raised", set: map[string]any{"cluster.systemNodes": 2}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
 					check: func(r *reader) { r.nodes("system", 2) }},
 				{name: "system nodes lowered", set: map[string]any{"cluster.systemNodes": 1}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
 					check: func(r *reader) { r.nodes("system", 1) }},
-				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: []string{standing},
-					says: []string{"pool cpu"}, check: func(r *reader) { r.zone("cpu", "b") }},
+				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: []string{running},
+					says: []string{"cluster.pools.cpu: replaces the node group"}, check: func(r *reader) { r.zone("cpu", "b") }},
 				{name: "zone added", set: map[string]any{"network.zones": []any{"a", "b", "c"}}, want: []string{standing}},
 				{name: "not to be moved", set: map[string]any{
 					"region": "us-east-1", "network.cidr": "10.32.0.0/16", "network.zones": []any{"b", "a", "c"}, "cluster.version": "1.35",
@@ -299,7 +307,7 @@ func variants(t *testing.T) []variant {
 
 // anotherRun returns the changes after an edit of what defines the run.
 func anotherRun() []string {
-	var all []string
+	all := []string{"update pulumi:index:Stash running"}
 	for _, what := range []string{"kubernetes:batch/v1:Job training-job-train-*", "kubernetes:core/v1:ConfigMap training-scripts-train-*", "kubernetes:core/v1:Service training-service-train-*"} {
 		all = append(all, "create "+what, "delete "+what)
 	}
@@ -314,7 +322,10 @@ func anotherBranch(t *testing.T, before, after string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before}
+	all := []string{
+		"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before,
+		"update pulumi:index:Stash standing",
+	}
 	for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
 		all = append(all, "create-replacement "+file+script.Path, "replace "+file+script.Path, "delete-replaced "+file+script.Path)
 	}

@@ -260,7 +260,10 @@ func variants(t *testing.T) []variant {
 				{name: "copy added", set: map[string]any{"storage.copies": copies(61)}, want: []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
 				{name: "copy removed", set: map[string]any{"storage.copies": copies(60)}, want: []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"},
 					check: func(r *reader) { r.copied(60, 60) }},
-				{name: "copies changed", set: map[string]any{"storage.copies": changedCopies()}, want: []string{}, check: func(r *reader) {
+				{name: "copies changed", set: map[string]any{"storage.copies": changedCopies()}, want: slices.Concat(
+					replaced("c0"), replaced("c1"), replaced("c3"), replaced("c4"),
+					[]string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again", "delete aws:s3/objectCopy:ObjectCopy storage-copy-c2"},
+				), check: func(r *reader) {
 					r.copied(1, 0)
 					r.copied(0, 1)
 					r.copied(2, 2)
@@ -268,7 +271,13 @@ func variants(t *testing.T) []variant {
 					r.copied(4, 4)
 					r.equal("the moved copy", r.object(r.output("destinationDataUrl")+"moved/4"), content(4))
 				}},
-				{name: "encrypted with a key", set: map[string]any{"storage.encryption": "kms"}, want: []string{standing}, says: []string{"storage.encryption"},
+				{name: "encrypted with a key", set: map[string]any{"storage.encryption": "kms"}, want: []string{
+					"create aws:kms/key:Key storage-key",
+					"update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-artifacts-encryption",
+					"update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-checkpoints-encryption",
+					"update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-dataset-encryption",
+					"update aws:iam/rolePolicy:RolePolicy sagemaker-role-policy", standing,
+				}, says: []string{"storage.encryption"},
 					check: func(r *reader) {
 						r.equal("buckets", r.buckets("llm-platform-dev-"), 4)
 						for n := 5; n < 60; n++ {
@@ -386,6 +395,12 @@ func changedCopies() map[string]any {
 	all["c3"] = map[string]any{"source": key(60), "destination": key(3)}
 	all["c4"] = map[string]any{"source": key(4), "destination": "moved/4"}
 	return all
+}
+
+// replaced returns the changes of a copy that is copied again.
+func replaced(name string) []string {
+	what := " aws:s3/objectCopy:ObjectCopy storage-copy-" + name
+	return []string{"create-replacement" + what, "replace" + what, "delete-replaced" + what}
 }
 
 // createSource creates a bucket with n objects, which belongs to no stack.

@@ -26,7 +26,9 @@ type edit struct {
 	set     map[string]any
 	secrets map[string]string
 	want    []string      // changes, "operation type name" each; * stands for a run's hash
+	updates bool          // instead of want: updates in place, more than ten, and nothing else
 	says    []string      // part of a warning of the preview each
+	unsaid  []string      // parts that no warning of the preview has
 	check   func(*reader) // after the update
 
 	// An edit with refused changes nothing: preview and update fail, and their message has these parts. Then undo and
@@ -58,9 +60,20 @@ func (e edit) carryOut(t *testing.T, s *engine.Stack, last *engine.Result) strin
 			t.Errorf("preview: %s: no warning has %q:\n%s", e.name, part, warnings)
 		}
 	}
+	for _, part := range e.unsaid {
+		if strings.Contains(warnings, part) {
+			t.Errorf("preview: %s: a warning has %q:\n%s", e.name, part, warnings)
+		}
+	}
 	*last = enginetest.Run(t, s, "up")
-	enginetest.Expect(t, "preview: "+e.name, preview, e.want...)
-	enginetest.Expect(t, e.name, *last, e.want...)
+	if e.updates {
+		if count(t, preview, "update") <= 10 || count(t, *last, "update") <= 10 {
+			t.Errorf("%s: preview %s, update %s", e.name, tally(preview), tally(*last))
+		}
+	} else {
+		enginetest.Expect(t, "preview: "+e.name, preview, e.want...)
+		enginetest.Expect(t, e.name, *last, e.want...)
+	}
 	if e.check != nil {
 		e.check(newReader(t, last.Outputs))
 	}
@@ -97,8 +110,11 @@ func changedByUpdate(result engine.Result) engine.Result {
 
 const stashType = "pulumi:index:Stash"
 
-// standing is the change of an edit that the stack's memory of its settings has.
-const standing = "update " + stashType + " standing"
+// Changes of the stack's memory of its settings.
+const (
+	standing = "update " + stashType + " standing"
+	running  = "update " + stashType + " running"
+)
 
 func setSecrets(t *testing.T, s *engine.Stack, secrets map[string]string) {
 	t.Helper()
@@ -109,11 +125,11 @@ func setSecrets(t *testing.T, s *engine.Stack, secrets map[string]string) {
 	}
 }
 
-// warned returns the warnings of a run, a line each.
+// warned returns the warnings of a run, a line each, without those about the plugins of this machine.
 func warned(result engine.Result) string {
 	var all []string
 	for _, diagnostic := range result.Diagnostics {
-		if diagnostic.Severity == "warning" {
+		if diagnostic.Severity == "warning" && !strings.Contains(diagnostic.Message, "plugin") && !strings.Contains(diagnostic.Message, " from $PATH") {
 			all = append(all, strings.TrimSpace(diagnostic.Message))
 		}
 	}
@@ -138,6 +154,12 @@ func (r *reader) resize(pool string, size *ekstypes.NodegroupScalingConfig) {
 func (r *reader) nodes(pool string, want int32) {
 	r.t.Helper()
 	r.equal("pool "+pool+": number of nodes", *r.nodeGroups()[pool].ScalingConfig.DesiredSize, want)
+}
+
+// template checks the version of the launch template that a pool's nodes have.
+func (r *reader) template(pool, want string) {
+	r.t.Helper()
+	r.equal("pool "+pool+": version of the launch template", *r.nodeGroups()[pool].LaunchTemplate.Version, want)
 }
 
 // zone checks the zone of a pool's subnet.

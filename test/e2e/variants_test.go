@@ -64,7 +64,6 @@ func variants(t *testing.T) []variant {
 					"training": map[string]any{"organizationalUnit": "workloads"}, "testing": map[string]any{"organizationalUnit": "workloads"},
 					"deployment": map[string]any{"organizationalUnit": "infrastructure"}, "research": map[string]any{"organizationalUnit": "workloads"},
 				}}, want: []string{
-					standing,
 					"create aws:organizations/account:Account org-account-research",
 					"create aws:resourcegroups/group:Group org-group-research",
 					"create pulumi:providers:aws org-provider-research",
@@ -123,7 +122,6 @@ func variants(t *testing.T) []variant {
 			},
 			edits: []edit{
 				{name: "pool added", set: map[string]any{"cluster.pools.small": map[string]any{"instanceType": "g6.12xlarge", "capacity": "spot"}}, want: []string{
-					standing,
 					"create aws:ec2/launchTemplate:LaunchTemplate pool-small-template",
 					"create aws:ec2/placementGroup:PlacementGroup pool-small-placement",
 					"create aws:eks/nodeGroup:NodeGroup pool-small",
@@ -204,18 +202,26 @@ func variants(t *testing.T) []variant {
 				{name: "pool's largest size", set: map[string]any{"cluster.pools.cpu.maxNodes": 8}, check: func(r *reader) { r.nodes("cpu", 4) }},
 				{name: "pool's disk, after a refresh", refresh: true, set: map[string]any{"cluster.pools.cpu.volumeGB": 150},
 					want:  []string{"update aws:ec2/launchTemplate:LaunchTemplate pool-cpu-template", "update aws:eks/nodeGroup:NodeGroup pool-cpu"},
-					says:  []string{"pool cpu"},
+					says:  []string{"cluster.pools.cpu: replaces the nodes of the pool one after another"},
 					check: func(r *reader) { r.nodes("cpu", 4) }},
-				{name: "version", set: map[string]any{"cluster.version": "1.36"}, want: []string{standing}, says: []string{"pool cpu"},
+				{name: "version", set: map[string]any{"cluster.version": "1.36"}, want: []string{
+					"update aws:eks/addon:Addon cluster-coredns", "update aws:eks/addon:Addon cluster-eks-node-monitoring-agent",
+					"update aws:eks/addon:Addon cluster-kube-proxy", "update aws:eks/addon:Addon cluster-metrics-server",
+					"update aws:eks/cluster:Cluster cluster-eks-eksCluster", "update eks:index:Cluster cluster-eks",
+					"update aws:eks/nodeGroup:NodeGroup pool-cpu", "update aws:eks/nodeGroup:NodeGroup pool-system", standing,
+				}, says: []string{"cluster.pools.cpu: replaces the nodes of the pool one after another (Kubernetes 1.35 to 1.36", "cluster: replaces the system nodes"},
 					check: func(r *reader) { r.nodes("cpu", 4) }},
-				{name: "tags", set: map[string]any{"tags": map[string]any{"Team": "research"}}, want: []string{standing},
-					says: []string{"running nodes"}, check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "tags", set: map[string]any{"tags": map[string]any{"Team": "research"}}, updates: true,
+					says: []string{"running nodes"}, unsaid: []string{"replaces"}, check: func(r *reader) {
+						r.nodes("cpu", 4)
+						r.template("cpu", "2") // of the disk: the tags have made no other
+					}},
 				{name: "system nodes raised", set: map[string]any{"cluster.systemNodes": 2}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
 					check: func(r *reader) { r.nodes("system", 2) }},
 				{name: "system nodes lowered", set: map[string]any{"cluster.systemNodes": 1}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
 					check: func(r *reader) { r.nodes("system", 1) }},
-				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: []string{standing},
-					says: []string{"pool cpu"}, check: func(r *reader) { r.zone("cpu", "b") }},
+				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: []string{running},
+					says: []string{"cluster.pools.cpu: replaces the node group"}, check: func(r *reader) { r.zone("cpu", "b") }},
 				{name: "zone added", set: map[string]any{"network.zones": []any{"a", "b", "c"}}, want: []string{standing}},
 				{name: "not to be moved", set: map[string]any{
 					"region": "us-east-1", "network.cidr": "10.32.0.0/16", "network.zones": []any{"b", "a", "c"}, "cluster.version": "1.35",
@@ -254,7 +260,10 @@ func variants(t *testing.T) []variant {
 				{name: "copy added", set: map[string]any{"storage.copies": copies(61)}, want: []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-c60"}},
 				{name: "copy removed", set: map[string]any{"storage.copies": copies(60)}, want: []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"},
 					check: func(r *reader) { r.copied(60, 60) }},
-				{name: "copies changed", set: map[string]any{"storage.copies": changedCopies()}, want: []string{}, check: func(r *reader) {
+				{name: "copies changed", set: map[string]any{"storage.copies": changedCopies()}, want: slices.Concat(
+					replaced("c0"), replaced("c1"), replaced("c3"), replaced("c4"),
+					[]string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again", "delete aws:s3/objectCopy:ObjectCopy storage-copy-c2"},
+				), check: func(r *reader) {
 					r.copied(1, 0)
 					r.copied(0, 1)
 					r.copied(2, 2)
@@ -262,7 +271,13 @@ func variants(t *testing.T) []variant {
 					r.copied(4, 4)
 					r.equal("the moved copy", r.object(r.output("destinationDataUrl")+"moved/4"), content(4))
 				}},
-				{name: "encrypted with a key", set: map[string]any{"storage.encryption": "kms"}, want: []string{standing}, says: []string{"storage.encryption"},
+				{name: "encrypted with a key", set: map[string]any{"storage.encryption": "kms"}, want: []string{
+					"create aws:kms/key:Key storage-key",
+					"update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-artifacts-encryption",
+					"update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-checkpoints-encryption",
+					"update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-dataset-encryption",
+					"update aws:iam/rolePolicy:RolePolicy sagemaker-role-policy", standing,
+				}, says: []string{"storage.encryption"},
 					check: func(r *reader) {
 						r.equal("buckets", r.buckets("llm-platform-dev-"), 4)
 						for n := 5; n < 60; n++ {
@@ -380,6 +395,12 @@ func changedCopies() map[string]any {
 	all["c3"] = map[string]any{"source": key(60), "destination": key(3)}
 	all["c4"] = map[string]any{"source": key(4), "destination": "moved/4"}
 	return all
+}
+
+// replaced returns the changes of a copy that is copied again.
+func replaced(name string) []string {
+	what := " aws:s3/objectCopy:ObjectCopy storage-copy-" + name
+	return []string{"create-replacement" + what, "replace" + what, "delete-replaced" + what}
 }
 
 // createSource creates a bucket with n objects, which belongs to no stack.

@@ -3,8 +3,8 @@
 //
 //	go run ./manifests PROJECT FOLDER
 //
-// PROJECT is the folder with Pulumi.yaml and scripts. The results are lists of objects: FOLDER/plain.json of a run on GPUs, and
-// FOLDER/processors.json.
+// PROJECT is the folder with Pulumi.yaml and scripts. The results are lists of objects: FOLDER/plain.json of a run on GPUs,
+// FOLDER/fabric.json of one with EFA, and FOLDER/processors.json.
 package main
 
 import (
@@ -38,7 +38,7 @@ func write(project, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	for name, render := range map[string]func(string) ([]runtime.Object, error){"plain": plain, "processors": processors} {
+	for name, render := range map[string]func(string) ([]runtime.Object, error){"plain": plain, "processors": processors, "fabric": fabric} {
 		objects, err := render(project)
 		if err != nil {
 			return err

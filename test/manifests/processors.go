@@ -32,3 +32,22 @@ func processors(project string) ([]runtime.Object, error) {
 	run.Nodes = 3
 	return objects(training, run), nil
 }
+
+// fabric returns the objects of a run on two nodes with GPUs and EFA.
+func fabric(project string) ([]runtime.Object, error) {
+	const instanceType = "p5.48xlarge"
+	training, err := defaults(project, instanceType)
+	if err != nil {
+		return nil, err
+	}
+	machine, err := accelerator.Lookup(instanceType)
+	if err != nil {
+		return nil, err
+	}
+	scripts, err := job.ReadScripts(os.DirFS(filepath.Join(project, "scripts")))
+	if err != nil {
+		return nil, err
+	}
+	pool := nodepool.NewFacts("gpu", settings.Pool{Type: machine, VolumeGB: 200, TaintKey: "nvidia.com/gpu", TaintValue: "true"}, true)
+	return objects(training, job.New(training, "us-west-2", pool, scripts)), nil
+}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -260,4 +261,7 @@ func (c *cluster) stop() {
 	}
 }
 
-var background = context.Background()
+var (
+	background = context.Background()
+	options    = metav1.CreateOptions{}
+)

@@ -88,9 +88,9 @@ type run struct {
 	dir   string
 }
 
-// start creates the objects that the program registers for a run, from a file of test/manifests. change may alter the Job.
-// It deletes the namespace after the test.
-func start(t *testing.T, manifest string, change func(job map[string]any)) *run {
+// start creates the objects that the program registers for a run, from a file of test/manifests. change may alter each.
+// The namespace is deleted after the test.
+func start(t *testing.T, manifest string, change func(kind string, object map[string]any)) *run {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("../../../.build/manifests", manifest+".json"))
 	if err != nil {
@@ -104,10 +104,10 @@ func start(t *testing.T, manifest string, change func(job map[string]any)) *run 
 	r := &run{dir: lab.dir}
 	for _, object := range objects {
 		delete(object, "status")
+		if change != nil {
+			change(object["kind"].(string), object)
+		}
 		if object["kind"] == "Job" {
-			if change != nil {
-				change(object)
-			}
 			spec := object["spec"].(map[string]any)
 			r.nodes = int(spec["completions"].(float64))
 			r.name = object["metadata"].(map[string]any)["name"].(string)
@@ -154,10 +154,21 @@ func deleteNamespace(t *testing.T) {
 	})
 }
 
-// setArgs sets the arguments and adds variables of the training container.
+// withArgs returns a change that sets the arguments and adds variables of the training container.
+func withArgs(args []string, env map[string]string) func(string, map[string]any) {
+	return func(kind string, object map[string]any) {
+		if kind == "Job" {
+			setArgs(object, args, env)
+		}
+	}
+}
+
+func podSpec(job map[string]any) map[string]any {
+	return job["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+}
+
 func setArgs(job map[string]any, args []string, env map[string]string) {
-	spec := job["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
-	container := spec["containers"].([]any)[0].(map[string]any)
+	container := podSpec(job)["containers"].([]any)[0].(map[string]any)
 	var list []any
 	for _, arg := range args {
 		list = append(list, arg)
@@ -281,6 +292,36 @@ func (r *run) says(t *testing.T, after time.Time, text string) time.Time {
 		return fmt.Errorf("not logged")
 	})
 	return at
+}
+
+// ends waits until the Job has ended, and returns reason and message.
+func (r *run) ends(t *testing.T) (reason, message string) {
+	t.Helper()
+	waitFor(t, "the Job to end", func() error {
+		if reason, message = r.ended(t); reason == "" {
+			return fmt.Errorf("it goes on")
+		}
+		return nil
+	})
+	return reason, message
+}
+
+// codes returns the exit codes of the containers that have ended, init containers included.
+func (r *run) codes(t *testing.T) []int32 {
+	t.Helper()
+	list, err := lab.client.CoreV1().Pods(namespace).List(background, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + r.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []int32
+	for _, pod := range list.Items {
+		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+			if ended := status.State.Terminated; ended != nil {
+				codes = append(codes, ended.ExitCode)
+			}
+		}
+	}
+	return codes
 }
 
 func (r *run) dump(t *testing.T) {

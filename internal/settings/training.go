@@ -81,7 +81,8 @@ func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.E
 			"must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
 	case ok && pool.Type.Kind == accelerator.Neuron && slices.Contains(t.Command, shippedScript):
 		errs = append(errs, field.Invalid(p.Child("command"), strings.Join(t.Command, " "),
-			fmt.Sprintf("%s has no code for Trainium, which cluster.pools.%s has: name a script of yours (docs/training.md)", shippedScript, t.Pool)))
+			fmt.Sprintf("%s has no code for %s, the accelerator of cluster.pools.%s: name a script of yours, and an image with PyTorch for Neuron",
+				shippedScript, pool.Type.Accelerator, t.Pool)))
 	case !ok || cluster.Existing() || mentions(clusterErrors, entry(pools, t.Pool)):
 	case t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes:
 		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes,

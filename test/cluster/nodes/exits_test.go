@@ -106,7 +106,7 @@ func TestCountedExits(t *testing.T) {
 		{18, "processors", "credentials: NoCredentialsError", withArgs(short, map[string]string{
 			"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true",
 		})},
-		{15, "plain", "0 of 4 GPUs work", withArgs(short, nil)},
+		{15, "plain", "0 of 4 GPUs work", withArgs(short, map[string]string{"REPAIR_SECONDS": "1"})},
 	} {
 		t.Run(fmt.Sprint(c.code), func(t *testing.T) {
 			if c.manifest == "plain" {

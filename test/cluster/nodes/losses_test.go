@@ -74,8 +74,9 @@ func TestLosses(t *testing.T) {
 	fmt.Printf("first step %.0f s after the Job was created\n", at.Sub(began).Seconds())
 	fmt.Println("| loss | pods replaced | counted | noticed after | training steps again after |\n|---|---|---|---|---|")
 	for _, c := range losses() {
-		if !t.Run(c.name, func(t *testing.T) { r.lose(t, c) }) {
-			return
+		t.Run(c.name, func(t *testing.T) { r.lose(t, c) })
+		if reason, message := r.ended(t); reason != "" {
+			t.Fatalf("the Job has ended: %s: %s", reason, message)
 		}
 	}
 }
@@ -88,6 +89,9 @@ func (r *run) lose(t *testing.T, c loss) {
 		t.Fatalf("%d pods: %v", len(before), err)
 	}
 	counts := counted(before)
+	if c.restore != nil {
+		t.Cleanup(func() { c.restore(t, before) })
+	}
 	began := time.Now()
 	c.cause(t, r, before)
 	if c.says != "" {
@@ -151,9 +155,6 @@ func (r *run) lose(t *testing.T, c loss) {
 		r.dump(t)
 	}
 	fmt.Printf("| %s | %s | %s | %s | %.0f s |\n", c.name, list(c.replaced, c.either), list(c.counted, c.either), noticed, again.Sub(began).Seconds())
-	if c.restore != nil {
-		c.restore(t, before)
-	}
 }
 
 // newly returns the indexes of which one failure more is counted, and -1 for anything else.
@@ -241,7 +242,7 @@ func killWhileWaiting(first, second int) cause {
 	return func(t *testing.T, r *run, pods map[int]*corev1.Pod) {
 		began := time.Now()
 		killRanks(first)(t, r, pods)
-		r.says(t, began, fmt.Sprintf("node %d stays and starts over", second))
+		r.says(t, began, fmt.Sprintf("node %d stays and starts over", second)) // its ranks have ended
 		killLauncher(second)(t, r, pods)
 	}
 }

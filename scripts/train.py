@@ -1,7 +1,7 @@
 """Trains a small GPT on bytes, data parallel, and resumes from checkpoints after it was stopped.
 
-Run `python train.py [options]` once on every node. It checks options and environment, starts one process per GPU through
-torchrun, and ends with one of EXIT_CODES. The environment is its only interface:
+Run `python train.py [options]` once on every node. It checks options and environment, starts one process per GPU
+(launch.py), and ends with one of EXIT_CODES (exits.py). The environment is its only interface:
 
   PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT, PET_SHUTDOWN_TIMEOUT
                    torchrun's: this node, the others, and the seconds in which to save after SIGTERM
@@ -24,25 +24,10 @@ import math
 import os
 import resource
 import signal
-import sys
 import time
 
-# Exit codes of the container. Another try cannot fix a configuration, dataset or checkpoint error: the Job fails at
-# once. It retries after every other code but 0.
-EXIT_CODES = {"done": 0, "configuration": 10, "dataset": 11, "checkpoint": 12, "terminated": 143}
-
-
-def say(line):
-    sys.stdout.write(line + "\n")  # in one write, so that lines of several processes do not mix
-    sys.stdout.flush()
-
-
-def stop(kind, message):
-    """Ends the process with the exit code of a kind. Rank 0 prints the reason in one line."""
-    if os.environ.get("RANK", "0") == "0":
-        say(f"{kind}: {message}")
-    sys.exit(EXIT_CODES[kind])
-
+import launch  # first: it answers SIGTERM while the rest is imported
+from exits import EXIT_CODES, say, stop
 
 try:
     import boto3
@@ -53,10 +38,7 @@ try:
     import torch.nn.functional as F
     from s3torchconnector import S3Checkpoint
     from s3torchconnector.dcp import S3StorageReader, S3StorageWriter
-    from torch.distributed import run as torchrun
     from torch.distributed.checkpoint import state_dict as parts
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
     from torch.nn.parallel import DistributedDataParallel
 except ImportError as e:
@@ -105,27 +87,16 @@ def world_size(env):
     if int(env.get("WORLD_SIZE", nodes * processes)) != nodes * processes:
         stop("configuration", f"wrong world size: torchrun started {env['WORLD_SIZE']} processes, but PET_NNODES "
              f"{nodes} x PET_NPROC_PER_NODE {processes} is {nodes * processes}")
-    if torch.cuda.is_available() and torch.cuda.device_count() != processes:
-        stop("configuration", f"wrong world size: PET_NPROC_PER_NODE is {processes}, but this node has "
-             f"{torch.cuda.device_count()} GPUs: it must be one process per GPU")
     return nodes * processes
 
 
-def launch(env, args):
-    """Runs torchrun in this process and returns its exit code. (The command torchrun ends with 1 after every failure.)"""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES["terminated"]))  # until torchrun sets its handler
-    dataset(env, args, world_size(env))  # fail in one process rather than in many
-    starting_point(env, args)
-    env.setdefault("PET_RDZV_CONF", "timeout=1800")  # s for all nodes to start; a GPU node can take long
-    try:
-        torchrun.run(torchrun.parse_args(sys.argv))
-    except ChildFailedError as e:
-        codes = [failure.exitcode for failure in e.failures.values()]
-        code = next((c for c in codes if c in EXIT_CODES.values()), codes[0])  # prefer a reason to its consequences
-        return 128 - code if code < 0 else code  # a signal, as a shell reports it
-    except SignalException as e:
-        return 128 + e.sigval
-    return EXIT_CODES["done"]
+def check(env, args):
+    """Returns the step to start from. Fails in one process rather than in many, before any waits for another."""
+    if published(env):
+        return launch.PUBLISHED
+    dataset(env, args, world_size(env))
+    found = starting_point(env, args)
+    return found[0]["step"] if found else 0
 
 
 # --- S3
@@ -324,6 +295,11 @@ def save(env, state, about, keep):
     dist.barrier()
 
 
+def published(env):
+    """Reports whether the run has ended: model.json is written last."""
+    return any(name == "model.json" for name, _, _ in listing(env["ARTIFACT_URI"]))
+
+
 def publish(env, state, about):
     """Writes the finished, unsharded model to ARTIFACT_URI; model.json comes last."""
     whole = parts.StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -351,11 +327,10 @@ def train(env, args):
     """Runs one process of the training. torchrun sets RANK, LOCAL_RANK and WORLD_SIZE."""
     terminating = torch.zeros(1)  # 1: SIGTERM received; on the CPU, so that reading it does not wait for the GPU
     signal.signal(signal.SIGTERM, lambda *_: terminating.fill_(1))
-    world, gpu = world_size(env), torch.cuda.is_available()
-    device = torch.device("cuda", int(env["LOCAL_RANK"])) if gpu else torch.device("cpu")
-    if gpu:
-        torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=10))
+    world, device = world_size(env), launch.device()
+    gpu = device.type == "cuda"
+    # Less than launch.HANG_SECONDS, so that the ranks that wait for a hung one end before they count as hung too.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=5))
     rank = dist.get_rank()
     looked = [dataset(env, args, world), starting_point(env, args)] if rank == 0 else [None, None]
     dist.broadcast_object_list(looked)  # all processes use one listing of S3
@@ -423,13 +398,14 @@ def train(env, args):
             save(env, state, about, args.keep)
         if anyone and state.step < args.steps:
             stop("terminated", f"SIGTERM: saved step {state.step}")
+        launch.beat()
     publish(env, state, about)
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
     arguments = options()
-    if "LOCAL_RANK" in os.environ:  # set by torchrun
-        train(os.environ, arguments)
+    if launch.is_rank():
+        launch.rank(functools.partial(train, os.environ, arguments))
     else:
-        sys.exit(launch(os.environ, arguments))
+        launch.main(functools.partial(check, os.environ, arguments))

@@ -14,7 +14,7 @@ import (
 // masterPort is where rank 0 waits for the others: torchrun's default.
 const masterPort = 29500
 
-// environment returns the variables of each rank. torchrun reads its arguments from the PET_ variables, by the
+// environment returns the variables of each node. scripts/launch.py, or torchrun, reads the PET_ variables, by the
 // contract of Kubeflow Trainer (https://github.com/kubeflow/trainer/blob/master/pkg/constants/constants.go).
 func (r Run) environment() []corev1.EnvVar {
 	name := r.Name()
@@ -26,9 +26,10 @@ func (r Run) environment() []corev1.EnvVar {
 		}}},
 		variable("PET_MASTER_ADDR", fmt.Sprintf("%s-0.%s", name, name)),
 		variable("PET_MASTER_PORT", masterPort),
-		variable("PET_MAX_RESTARTS", 0),                     // a failed rank ends its pod, so that the Job counts it
+		variable("PET_MAX_RESTARTS", 0),                     // for torchrun in place of scripts/launch.py: a failed rank ends its pod
 		variable("PET_SHUTDOWN_TIMEOUT", r.GraceSeconds-15), // s to save a checkpoint; 15 s remain to end
 		variable("ACCELERATOR", string(r.Pool.Type.Kind)),   // nvidia, neuron or none: what a rank must find
+		{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}},
 		variable("RUN_NAME", name),
 		variable("AWS_REGION", r.Region),
 		variable("AWS_DEFAULT_REGION", r.Region), // the only one that boto3 reads

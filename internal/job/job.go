@@ -24,8 +24,9 @@ const (
 const CommitLabel = "llm-platform/script-commit"
 
 // Job returns the run's Job: one pod per node, numbered from 0, which find each other by name. A pod that fails is
-// replaced by one of the same number, until its retries are used up or its exit code is one of FatalExitCodes;
-// then the Job ends all of them. Drained and lost nodes do not count.
+// replaced by one of the same number, until its retries are used up or its exit code is fatal (Exits); then the Job ends
+// all of them. Drained and lost nodes do not count. The other pods stay: scripts/launch.py stops their ranks, and starts
+// them again when the new pod is there.
 func (r Run) Job() *batchv1.Job {
 	spec := batchv1.JobSpec{
 		CompletionMode:       ptr.To(batchv1.IndexedCompletion),
@@ -73,6 +74,12 @@ func failurePolicy() *batchv1.PodFailurePolicy {
 				Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: FatalExitCodes(),
 			},
 		},
+		{
+			Action: batchv1.PodFailurePolicyActionIgnore,
+			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+				Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: exitsWith(Ignored),
+			},
+		},
 	}}
 }
 
@@ -98,6 +105,8 @@ func (r Run) pod() corev1.PodSpec {
 			Resources:       r.wholeNode(),
 			SecurityContext: unprivileged(),
 			VolumeMounts:    mounts(),
+			// The reason of a failure is the last line of the log; so `kubectl describe pod` shows it.
+			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		}},
 		Volumes: r.volumes(),
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"llm-platform/internal/accelerator"
 )
 
 // Training describes the training run.
@@ -40,9 +42,12 @@ var (
 // platformVariables are set for every rank by the platform. Other values would make ranks disagree, or write where
 // another run does.
 var platformVariables = []string{
-	"ACCELERATOR", "ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME",
+	"ACCELERATOR", "ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "NODE_NAME",
 	"RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT", "USER",
 }
+
+// shippedScript trains on NVIDIA's GPUs and on processors.
+const shippedScript = "train.py"
 
 // maxRunNodes keeps name and index of a pod within the 63 characters of a host name.
 const maxRunNodes = 9999
@@ -74,6 +79,10 @@ func (t Training) validate(p *field.Path, cluster Cluster, clusterErrors field.E
 	case !ok && !mentions(clusterErrors, pools):
 		errs = append(errs, field.Invalid(p.Child("pool"), t.Pool,
 			"must be a pool of cluster.pools"+suggest(t.Pool, slices.Sorted(maps.Keys(cluster.Pools)))))
+	case ok && pool.Type.Kind == accelerator.Neuron && slices.Contains(t.Command, shippedScript):
+		errs = append(errs, field.Invalid(p.Child("command"), strings.Join(t.Command, " "),
+			fmt.Sprintf("%s has no code for %s, the accelerator of cluster.pools.%s: name a script of yours, and an image with PyTorch for Neuron",
+				shippedScript, pool.Type.Accelerator, t.Pool)))
 	case !ok || cluster.Existing() || mentions(clusterErrors, entry(pools, t.Pool)):
 	case t.Nodes > pool.MaxNodes && t.Nodes <= maxRunNodes:
 		errs = append(errs, field.Invalid(p.Child("nodes"), t.Nodes,

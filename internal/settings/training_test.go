@@ -46,6 +46,7 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"checkpoint as run", training("resumeFrom", "s3://bucket/runs/train-0123456789/"), []string{`training.resumeFrom: must be the name of a run, for example train-0123456789, got "s3://bucket/runs/train-0123456789/"; see the output runName of its deployment`}},
 		{"bad pool", training("pool", ""), []string{`training.pool: must be a pool of cluster.pools, got ""`}},
 		{"no such pool", training("pool", "gpus"), []string{`training.pool: must be a pool of cluster.pools, got "gpus"; did you mean gpu?`}},
+		{"Trainium with CUDA's script", pool(object{"instanceType": "trn1.32xlarge"}), []string{"training.command: train.py has no code for AWS Trainium, the accelerator of cluster.pools.gpu: name a script of yours, and an image with PyTorch for Neuron, got \"python train.py\""}},
 		{"more nodes than the pool", training("nodes", 3), []string{"training.nodes: must be at most 2, maxNodes of cluster.pools.gpu, got 3"}},
 		// Its environment.
 		{"bad variable", training("environment", map[string]any{"A-B": "x"}), []string{`training.environment.A-B: must have a name of letters, digits and underscores, got "A-B"`}},

@@ -117,9 +117,5 @@ func (s Settings) trainingWarnings() []string {
 			"training waits until an operator does (aws eks update-nodegroup-config --scaling-config desiredSize=%d)",
 			s.Training.Nodes, s.Training.Pool, pool.Nodes, s.Training.Nodes))
 	}
-	if slices.Contains(s.Training.Command, "train.py") && pool.Type.Kind == accelerator.Neuron {
-		all = append(all, fmt.Sprintf("training.command: scripts/train.py uses CUDA and has no support for %s, the accelerator of "+
-			"cluster.pools.%s. Use a program and an image with PyTorch for Neuron", pool.Type.Accelerator, s.Training.Pool))
-	}
 	return all
 }

@@ -37,7 +37,6 @@ func TestWarnings(t *testing.T) {
 		"region of the future":        {and(ids, object{"region": "us-west-3"}), []string{"region: us-west-3 is not in the program's list of regions"}},
 		"id in a new organization":    {object{"organization.accounts": object{"training": object{"id": "222222222222"}}}, []string{"organization.accounts.training.id: account 222222222222 is not a member"}},
 		"id in an organization":       {ids, nil},
-		"Trainium with CUDA's script": {pool(object{"instanceType": "trn1.32xlarge", "nodes": 1}), []string{"training.command: scripts/train.py uses CUDA"}},
 		"Trainium with another":       {and(object{"training.command": []any{"python", "neuron.py"}}, pool(object{"instanceType": "trn1.32xlarge", "nodes": 1})), nil},
 		"ARM":                         {and(custom(object{"architecture": "arm64"}), pool(object{"instanceType": "p9.48xlarge", "nodes": 1})), []string{"cluster.pools.gpu.instanceType: p9.48xlarge has ARM processors"}},
 		"system type misspelt":        {object{"cluster.systemInstanceType": "m7i.larg"}, []string{"cluster.systemInstanceType: m7i.larg is not an instance type that this program knows. Did you mean m7i.large? If EC2"}},

@@ -3,7 +3,8 @@
 //
 //	go run ./manifests PROJECT FOLDER
 //
-// PROJECT is the folder with Pulumi.yaml and scripts. The result is FOLDER/plain.json, a list of objects.
+// PROJECT is the folder with Pulumi.yaml and scripts. The results are lists of objects: FOLDER/plain.json of a run on GPUs,
+// FOLDER/fabric.json of one with EFA, and FOLDER/processors.json.
 package main
 
 import (
@@ -34,18 +35,23 @@ func main() {
 }
 
 func write(project, folder string) error {
-	objects, err := plain(project)
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(objects, "", "  ")
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "plain.json"), text, 0o644)
+	for name, render := range map[string]func(string) ([]runtime.Object, error){"plain": plain, "processors": processors, "fabric": fabric} {
+		objects, err := render(project)
+		if err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(objects, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+".json"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plain returns the objects of a run on two nodes with GPUs and without EFA.
@@ -67,16 +73,22 @@ func plain(project string) ([]runtime.Object, error) {
 		Name: "gpu", Type: machine, DiskGB: machine.InstanceStoreGB, Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
 	}
 	run := job.New(training, "us-west-2", pool, scripts)
+	return objects(training, run), nil
+}
+
+// objects returns the objects of a run, in the order in which the program creates them.
+func objects(training settings.Training, run job.Run) []runtime.Object {
 	configMap := run.ConfigMap()
 	configMap.Data[job.DatasetURI] = run.DatasetURI("dataset")
 	configMap.Data[job.CheckpointURI] = run.OutputURI("checkpoints")
 	configMap.Data[job.ArtifactURI] = run.OutputURI("artifacts")
 	configMap.Data[job.ResumeFromURI] = run.ResumeURI("checkpoints")
 	configMap.Data[job.ScriptCommit] = strings.Repeat("c0", 20)
-	return []runtime.Object{
-		job.Namespace(training.GraceSeconds), job.ServiceAccount(), job.Quota(map[string]nodepool.Facts{"gpu": pool}, run),
-		configMap, run.Service(), run.Job(),
-	}, nil
+	all := []runtime.Object{job.Namespace(training.GraceSeconds), job.ServiceAccount()}
+	if quota := job.Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run); quota != nil {
+		all = append(all, quota)
+	}
+	return append(all, configMap, run.Service(), run.Job())
 }
 
 // defaults returns the training of a stack that sets what has no default.

@@ -1,0 +1,267 @@
+// Package nodes tests training runs on real nodes: a Kubernetes control plane, kubelets and containerds on this machine, and
+// the registered Job, whose pods are restricted containers with real ranks and an emulator of S3.
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const s3Port = 5560
+
+// lab is the cluster of all tests, which run one after the other.
+var lab *cluster
+
+type cluster struct {
+	dir, kube, python string
+	images            []string
+	mounts            string
+	client            kubernetes.Interface
+	dynamic           dynamic.Interface
+	mapper            *restmapper.DeferredDiscoveryRESTMapper
+	plane, s3         *exec.Cmd
+}
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "real-nodes-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	lab = &cluster{dir: dir}
+	began := time.Now()
+	defer lab.stop()
+	if err := lab.start(); err != nil {
+		fmt.Fprintf(os.Stderr, "real nodes: %v\n", err)
+		return 1
+	}
+	fmt.Printf("control plane and S3 ready in %.1f s\n", time.Since(began).Seconds())
+	return m.Run()
+}
+
+// missing returns what this machine lacks to be a cluster.
+func missing() error {
+	const packages = "apt-get install containerd runc containernetworking-plugins busybox-static iproute2 jq kubernetes-client"
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("root is needed: kubelets create cgroups, network namespaces and mounts")
+	}
+	for _, tool := range []string{"containerd", "ctr", "runc", "ip", "jq", "kubectl", "/bin/busybox", "/usr/lib/cni/bridge"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s is missing: %s", tool, packages)
+		}
+	}
+	return nil
+}
+
+func (c *cluster) start() error {
+	if err := missing(); err != nil {
+		return err
+	}
+	var err error
+	if c.kube, err = filepath.Abs("../../../.build/bin/kube"); err != nil {
+		return err
+	}
+	venv := os.Getenv("TRAINING_VENV")
+	if venv == "" {
+		venv = filepath.Join(os.Getenv("HOME"), ".cache/llm-platform-training/venv")
+	}
+	c.python = filepath.Join(venv, "bin/python")
+	for _, file := range []string{c.kube, c.python} {
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("%w: run `make test-cluster`", err)
+		}
+	}
+	base, err := exec.Command(c.python, "-c", "import sys; print(sys.base_prefix)").Output()
+	if err != nil {
+		return fmt.Errorf("python: %w", err)
+	}
+	c.mounts = strings.Join([]string{"/usr", "/lib", "/lib64", "/etc/ssl", venv}, ",")
+	if prefix := strings.TrimSpace(string(base)); !strings.HasPrefix(prefix, "/usr") {
+		c.mounts += "," + prefix
+	}
+	if err := c.startPlane(); err != nil {
+		return fmt.Errorf("control plane: %w", err)
+	}
+	if err := c.startS3(venv); err != nil {
+		return fmt.Errorf("S3: %w", err)
+	}
+	return c.buildImages(venv)
+}
+
+// background starts a process that ends with this one.
+func (c *cluster) background(name string, env []string, command ...string) (*exec.Cmd, error) {
+	log, err := os.Create(filepath.Join(c.dir, name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	process := exec.Command(command[0], command[1:]...)
+	process.Stdout, process.Stderr, process.Env = log, log, append(os.Environ(), env...)
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	return process, process.Start()
+}
+
+func (c *cluster) startPlane() (err error) {
+	if c.plane, err = c.background("kube", nil, c.kube, "-dir", c.dir); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(c.dir, "ready")); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			return err
+		}
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(c.dir, "kubeconfig"))
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = 200, 400
+	if c.client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return err
+	}
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.client.Discovery()))
+	return nil
+}
+
+// startS3 starts the emulator on every address, with the buckets and the sample. Pods reach it at an address that no lost node
+// takes away.
+func (c *cluster) startS3(venv string) (err error) {
+	_ = exec.Command("ip", "link", "delete", "llmhost").Run()
+	for _, command := range []string{"link add llmhost type bridge", "addr add 10.244.0.1/24 dev llmhost", "link set llmhost up"} {
+		if output, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("ip %s: %w: %s", command, err, output)
+		}
+	}
+	if c.s3, err = c.background("s3", nil, c.python, "-m", "moto.server", "-H", "0.0.0.0", "-p", fmt.Sprint(s3Port)); err != nil {
+		return err
+	}
+	sample, err := os.ReadFile("../../../sample/corpus.txt")
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		if err = s3Put("dataset", nil); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			return err
+		}
+	}
+	for _, put := range []struct {
+		path string
+		body []byte
+	}{{"checkpoints", nil}, {"artifacts", nil}, {"dataset/corpus.txt", sample}} {
+		if err := s3Put(put.path, put.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func s3Put(path string, body []byte) error {
+	request, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://127.0.0.1:%d/%s", s3Port, path), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("PUT %s: %s", path, response.Status)
+	}
+	return nil
+}
+
+// image is the name in the manifests. The test's image has no Python: each container sees this machine's.
+const image = "registry.example.com/train:1"
+
+func (c *cluster) buildImages(venv string) error {
+	busybox := filepath.Join(c.dir, "busybox/bin")
+	if err := os.MkdirAll(busybox, 0o755); err != nil {
+		return err
+	}
+	content, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(busybox, "busybox"), content, 0o755); err != nil {
+		return err
+	}
+	for _, applet := range []string{"sh", "sleep", "ls", "grep", "cat", "echo"} {
+		if err := os.Symlink("busybox", filepath.Join(busybox, applet)); err != nil {
+			return err
+		}
+	}
+	env := strings.Join([]string{
+		"PATH=" + venv + "/bin:/usr/bin:/bin", fmt.Sprintf("AWS_ENDPOINT_URL=http://10.244.0.1:%d", s3Port), "OMP_NUM_THREADS=1",
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "PYTHONDONTWRITEBYTECODE=1",
+	}, ",")
+	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, image: {"/bin/sh"}} {
+		out := filepath.Join(c.dir, strings.ReplaceAll(name, "/", "-")+".tar")
+		build := exec.Command("python3", append([]string{"image.py", name, out, filepath.Dir(busybox), env}, command...)...)
+		if output, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("image %s: %w: %s", name, err, output)
+		}
+		c.images = append(c.images, out)
+	}
+	return nil
+}
+
+// node runs the script with a verb, or starts a node without one.
+func (c *cluster) node(index int, env []string, arguments ...string) error {
+	command := exec.Command("./node", append([]string{c.dir, c.kube, fmt.Sprint(index)}, arguments...)...)
+	command.Env = append(append(os.Environ(), "MOUNTS="+c.mounts), env...)
+	log, err := os.OpenFile(filepath.Join(c.dir, "nodes.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	command.Stdout, command.Stderr = log, log
+	return command.Run()
+}
+
+func (c *cluster) stop() {
+	nodes, _ := filepath.Glob(filepath.Join(c.dir, "node-*"))
+	for _, node := range nodes {
+		var index int
+		if _, err := fmt.Sscanf(filepath.Base(node), "node-%d", &index); err == nil {
+			_ = c.node(index, nil, "stop")
+		}
+	}
+	for _, process := range []*exec.Cmd{c.plane, c.s3} {
+		if process != nil && process.Process != nil {
+			_ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
+			_ = process.Wait()
+		}
+	}
+	if os.Getenv("KEEP") == "" {
+		_ = os.RemoveAll(c.dir)
+	}
+}
+
+var (
+	background = context.Background()
+	options    = metav1.CreateOptions{}
+)

@@ -1,0 +1,368 @@
+package nodes
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	namespace = "training"
+	pool      = "llm-platform/pool=cpu"
+)
+
+var patience = flag.Duration("patience", 6*time.Minute, "how long to wait for an expected state")
+
+// addNodes starts nodes of the pool that the run is for, and waits until they are ready.
+func addNodes(t *testing.T, env []string, indexes ...int) {
+	t.Helper()
+	for _, index := range indexes {
+		if err := lab.node(index, env, lab.images...); err != nil {
+			t.Fatalf("node %d: %v", index, err)
+		}
+	}
+	for _, index := range indexes {
+		waitFor(t, fmt.Sprintf("node-%d to be ready", index), func() error {
+			node, err := lab.client.CoreV1().Nodes().Get(background, fmt.Sprintf("node-%d", index), metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			for _, c := range node.Status.Conditions {
+				if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue && len(node.Spec.Taints) <= 1 {
+					return nil
+				}
+			}
+			return fmt.Errorf("taints %v", node.Spec.Taints)
+		})
+	}
+}
+
+var cpuPool = []string{"LABELS=" + pool, "TAINTS=llm-platform/pool=cpu:NoSchedule"}
+
+func removeNode(t *testing.T, index int) {
+	t.Helper()
+	if err := lab.node(index, nil, "stop"); err != nil {
+		t.Errorf("node %d: %v", index, err)
+	}
+	deleteNodeObject(t, index)
+}
+
+func deleteNodeObject(t *testing.T, index int) {
+	t.Helper()
+	err := lab.client.CoreV1().Nodes().Delete(background, fmt.Sprintf("node-%d", index), metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Error(err)
+	}
+}
+
+func waitFor(t *testing.T, what string, try func() error) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(*patience); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if err = try(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("timeout waiting for %s: %v", what, err)
+}
+
+// run is a Job on the cluster.
+type run struct {
+	name  string
+	nodes int
+	dir   string
+}
+
+// start creates the objects that the program registers for a run, from a file of test/manifests. change may alter each.
+// The namespace is deleted after the test.
+func start(t *testing.T, manifest string, change func(kind string, object map[string]any)) *run {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../../.build/manifests", manifest+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []map[string]any
+	if err := json.Unmarshal(text, &objects); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { deleteNamespace(t) })
+	r := &run{dir: lab.dir}
+	for _, object := range objects {
+		delete(object, "status")
+		if change != nil {
+			change(object["kind"].(string), object)
+		}
+		if object["kind"] == "Job" {
+			spec := object["spec"].(map[string]any)
+			r.nodes = int(spec["completions"].(float64))
+			r.name = object["metadata"].(map[string]any)["name"].(string)
+		}
+		if err := create(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.nodes == 0 {
+		t.Fatal("no Job in the manifest")
+	}
+	return r
+}
+
+func create(object map[string]any) error {
+	sent := &unstructured.Unstructured{Object: object}
+	kind := sent.GroupVersionKind()
+	mapping, err := lab.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return err
+	}
+	resource := lab.dynamic.Resource(mapping.Resource)
+	options := metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict}
+	if sent.GetNamespace() == "" {
+		_, err = resource.Create(background, sent, options)
+	} else {
+		_, err = resource.Namespace(sent.GetNamespace()).Create(background, sent, options)
+	}
+	return err
+}
+
+func deleteNamespace(t *testing.T) {
+	t.Helper()
+	policy, now := metav1.DeletePropagationBackground, int64(0)
+	_ = lab.client.BatchV1().Jobs(namespace).DeleteCollection(background, metav1.DeleteOptions{PropagationPolicy: &policy}, metav1.ListOptions{})
+	_ = lab.client.CoreV1().Pods(namespace).DeleteCollection(background, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+	_ = lab.client.CoreV1().Namespaces().Delete(background, namespace, metav1.DeleteOptions{})
+	waitFor(t, "the namespace to be deleted", func() error {
+		_, err := lab.client.CoreV1().Namespaces().Get(background, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("it still exists (%v)", err)
+	})
+}
+
+// withArgs returns a change that sets the arguments and adds variables of the training container.
+func withArgs(args []string, env map[string]string) func(string, map[string]any) {
+	return func(kind string, object map[string]any) {
+		if kind == "Job" {
+			setArgs(object, args, env)
+		}
+	}
+}
+
+func podSpec(job map[string]any) map[string]any {
+	return job["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+}
+
+func setArgs(job map[string]any, args []string, env map[string]string) {
+	container := podSpec(job)["containers"].([]any)[0].(map[string]any)
+	var list []any
+	for _, arg := range args {
+		list = append(list, arg)
+	}
+	container["args"] = list
+	variables := container["env"].([]any)
+	for name, value := range env {
+		variables = append(variables, map[string]any{"name": name, "value": value})
+	}
+	container["env"] = variables
+}
+
+// pods returns the pods that are neither ended nor deleted, by index.
+func (r *run) pods() (map[int]*corev1.Pod, error) {
+	list, err := lab.client.CoreV1().Pods(namespace).List(background, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + r.name})
+	if err != nil {
+		return nil, err
+	}
+	found := map[int]*corev1.Pod{}
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if pod.DeletionTimestamp == nil && (pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodPending) {
+			index, err := strconv.Atoi(pod.Annotations[batchv1.JobCompletionIndexAnnotation])
+			if err != nil {
+				return nil, err
+			}
+			found[index] = pod
+		}
+	}
+	return found, nil
+}
+
+// ended returns reason and message of the condition with which the Job has ended, or "".
+func (r *run) ended(t *testing.T) (reason, message string) {
+	t.Helper()
+	job, err := lab.client.BatchV1().Jobs(namespace).Get(background, r.name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range job.Status.Conditions {
+		if (c.Type == batchv1.JobFailed || c.Type == batchv1.JobComplete) && c.Status == corev1.ConditionTrue {
+			return string(c.Type) + c.Reason, c.Message
+		}
+	}
+	return "", ""
+}
+
+// counted returns the failures that count of the present pod of each index.
+func counted(pods map[int]*corev1.Pod) []string {
+	var counts []string
+	for i := range len(pods) {
+		counts = append(counts, pods[i].Annotations["batch.kubernetes.io/job-index-failure-count"])
+	}
+	return counts
+}
+
+// line is a line of a pod's log.
+type line struct {
+	at    time.Time
+	index int
+	text  string
+}
+
+// log returns the lines of all pods that run or ran on nodes that exist, in the order of their times.
+func (r *run) log() []line {
+	files, _ := filepath.Glob(filepath.Join(r.dir, "node-*/logs", namespace+"_"+r.name+"-*/*/*.log"))
+	var lines []line
+	name := regexp.MustCompile(regexp.QuoteMeta(r.name) + `-(\d+)-`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		match := name.FindStringSubmatch(file)
+		if err != nil || match == nil {
+			continue
+		}
+		index, _ := strconv.Atoi(match[1])
+		for _, entry := range strings.Split(string(text), "\n") {
+			if parts := strings.SplitN(entry, " ", 4); len(parts) == 4 {
+				if at, err := time.Parse(time.RFC3339Nano, parts[0]); err == nil {
+					lines = append(lines, line{at, index, parts[3]})
+				}
+			}
+		}
+	}
+	sort.SliceStable(lines, func(a, b int) bool { return lines[a].at.Before(lines[b].at) })
+	return lines
+}
+
+var stepped = regexp.MustCompile(`^step=\d+ loss=`)
+
+// trains waits until a step is logged after a moment, and returns when.
+func (r *run) trains(t *testing.T, after time.Time) time.Time {
+	t.Helper()
+	var at time.Time
+	waitFor(t, "training to step", func() error {
+		if reason, message := r.ended(t); reason != "" {
+			r.dump(t)
+			t.Fatalf("the Job has ended: %s: %s", reason, message)
+		}
+		for _, l := range r.log() {
+			if l.at.After(after) && stepped.MatchString(l.text) {
+				at = l.at
+				return nil
+			}
+		}
+		return fmt.Errorf("no step")
+	})
+	return at
+}
+
+// says waits until a line that contains a text is logged after a moment, and returns when.
+func (r *run) says(t *testing.T, after time.Time, text string) time.Time {
+	t.Helper()
+	var at time.Time
+	waitFor(t, fmt.Sprintf("%q", text), func() error {
+		for _, l := range r.log() {
+			if l.at.After(after) && strings.Contains(l.text, text) {
+				at = l.at
+				return nil
+			}
+		}
+		return fmt.Errorf("not logged")
+	})
+	return at
+}
+
+// ends waits until the Job has ended, and returns reason and message.
+func (r *run) ends(t *testing.T) (reason, message string) {
+	t.Helper()
+	waitFor(t, "the Job to end", func() error {
+		if reason, message = r.ended(t); reason == "" {
+			return fmt.Errorf("it goes on")
+		}
+		return nil
+	})
+	return reason, message
+}
+
+// codes returns the exit codes of the containers that have ended, init containers included.
+func (r *run) codes(t *testing.T) []int32 {
+	t.Helper()
+	list, err := lab.client.CoreV1().Pods(namespace).List(background, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + r.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []int32
+	for _, pod := range list.Items {
+		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+			if ended := status.State.Terminated; ended != nil {
+				codes = append(codes, ended.ExitCode)
+			}
+		}
+	}
+	return codes
+}
+
+func (r *run) dump(t *testing.T) {
+	t.Helper()
+	lines := r.log()
+	for _, l := range lines[max(0, len(lines)-80):] {
+		t.Logf("%s %d %s", l.at.Format("15:04:05.0"), l.index, l.text)
+	}
+}
+
+// process returns the process id, on this machine, of the launcher of an index (rank false) or of its rank.
+func (r *run) process(t *testing.T, index int, rank bool) int {
+	t.Helper()
+	found := 0
+	waitFor(t, fmt.Sprintf("a process of index %d", index), func() error {
+		processes, _ := filepath.Glob("/proc/[0-9]*/environ")
+		for _, file := range processes {
+			environment, err := os.ReadFile(file)
+			if err != nil {
+				continue
+			}
+			env := "\x00" + string(environment)
+			if strings.Contains(env, fmt.Sprintf("\x00PET_NODE_RANK=%d\x00", index)) && strings.Contains(env, "\x00RUN_NAME="+r.name+"\x00") &&
+				strings.Contains(env, "\x00BEAT_FILE=") == rank {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+				if found == 0 || pid < found {
+					found = pid
+				}
+			}
+		}
+		if found == 0 {
+			return fmt.Errorf("none")
+		}
+		return nil
+	})
+	return found
+}
+
+func signalTo(t *testing.T, pid int, signal syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, signal); err != nil {
+		t.Fatal(err)
+	}
+}

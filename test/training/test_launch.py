@@ -1,0 +1,263 @@
+"""Runs scripts/launch.py with ranks that only count: several launchers on this machine, no PyTorch."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+from exits import EXIT_CODES as CODES  # noqa: E402
+
+# A rank counts to STEPS, and does what the file do-RANK says: hang, ignore SIGTERM, or end with a code or by a signal. The
+# launcher's check does what the file check says: an exit code, a step, "published" or "no credentials".
+SCRIPT = """
+import os, pathlib, signal, sys, time
+sys.path.insert(0, SCRIPTS)
+import launch
+here = pathlib.Path(__file__).parent
+
+def train():
+    rank = os.environ["RANK"]
+    def told(*_):
+        (here / "told").touch()
+    signal.signal(signal.SIGTERM, told)
+    print(f"rank {rank} of {os.environ['WORLD_SIZE']} starts", flush=True)
+    for step in range(int(os.environ["STEPS"])):
+        time.sleep(0.05)
+        launch.beat()
+        if (here / "told").exists():  # all ranks save and end together, as in train.py
+            sys.exit(launch.EXIT_CODES["terminated"])
+        do = here / f"do-{rank}"
+        if do.exists():
+            what = do.read_text()
+            do.unlink()
+            if what == "hang":
+                time.sleep(1000)
+            if what == "raise":
+                raise RuntimeError("Gloo: connection closed by peer")
+            os.kill(os.getpid(), int(what[1:])) if what[0] == "-" else os._exit(int(what))
+    print(f"rank {rank} ends", flush=True)
+
+def check():
+    (here / "told").unlink(missing_ok=True)
+    what = (here / "check").read_text() if (here / "check").exists() else "0"
+    if what == "published":
+        return launch.PUBLISHED
+    if what == "no credentials":
+        raise type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})("Unable to locate credentials")
+    if what.startswith("stop "):
+        launch.stop(what[5:], "because")
+    return int(what)
+
+launch.rank(train) if launch.is_rank() else launch.main(check)
+""".replace("SCRIPTS", repr(str(SCRIPTS)), 1)
+
+
+class Nodes:
+    def __init__(self, root, count=3, processes=2, **env):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.root, self.launchers, self.logs = root, {}, {}
+        self.env = os.environ | {
+            "PET_NNODES": str(count), "PET_NPROC_PER_NODE": str(processes), "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(port),
+            "PET_SHUTDOWN_TIMEOUT": "20", "LOST_SECONDS": "6", "HANG_SECONDS": "8", "STEPS": "1000000", "NODE_NAME": "host-1",
+        } | env
+        (root / "script.py").write_text(SCRIPT)
+        for node in range(count):
+            self.start(node)
+
+    def start(self, node):
+        self.logs[node] = self.root / f"node-{node}-{time.monotonic_ns()}.log"
+        self.launchers[node] = subprocess.Popen(
+            [sys.executable, "-u", str(self.root / "script.py")], env=self.env | {"PET_NODE_RANK": str(node)},
+            stdout=self.logs[node].open("w"), stderr=subprocess.STDOUT, start_new_session=True)
+
+    def do(self, rank, what):
+        (self.root / f"do-{rank}").write_text(what)
+
+    def check(self, what):
+        (self.root / "check").write_text(what)
+
+    def output(self, node):
+        return self.logs[node].read_text()
+
+    def reach(self, node, text, times=1, limit=90):
+        end = time.monotonic() + limit
+        while self.output(node).count(text) < times:
+            assert time.monotonic() < end, f"node {node} does not say {text!r}:\n" + "\n".join(self.output(n) for n in self.logs)
+            time.sleep(0.05)
+
+    def code(self, node, limit=90):
+        return self.launchers[node].wait(limit)
+
+    def alive(self, *nodes):
+        return all(self.launchers[node].poll() is None for node in nodes)
+
+    def end(self):
+        for launcher in self.launchers.values():
+            for child in pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split() if launcher.poll() is None else ():
+                os.kill(int(child), signal.SIGKILL)
+            launcher.kill()
+            launcher.wait()
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    started = []
+
+    def start(**arguments):
+        started.append(Nodes(tmp_path, **arguments))
+        return started[-1]
+    yield start
+    for each in started:
+        each.end()
+
+
+@pytest.mark.parametrize("rank,what,code", [(3, "5", 5), (4, "-9", 137), (5, "1", 1), (0, "-11", 139), (2, "15", 15)])
+def test_own_fault_ends_one_pod(nodes, rank, what, code):
+    run = nodes()
+    victim = rank // 2
+    others = [n for n in range(3) if n != victim]
+    for node in range(3):
+        run.reach(node, "starts", 2)
+    run.do(rank, what)
+    assert run.code(victim) == code
+    for node in others:
+        run.reach(node, "stays and starts over")
+    run.start(victim)
+    for node in others:
+        run.reach(node, "starts", 4)
+    run.reach(victim, "starts", 2)
+    assert run.alive(0, 1, 2)
+
+
+def test_all_end_together(nodes):
+    run = nodes(STEPS="20")
+    assert [run.code(node) for node in range(3)] == [0, 0, 0]
+
+
+def test_cause_goes_before_its_consequence(nodes):
+    run = nodes()
+    run.reach(1, "starts", 2)
+    run.reach(2, "starts", 2)
+    run.do(2, "raise")  # of node 1: another rank is gone
+    run.do(4, "1")
+    assert run.code(2) == 1
+    run.reach(1, "stays and starts over")
+    assert run.alive(0, 1)
+
+
+def test_consequence_without_a_cause_ends_no_pod(nodes):
+    run = nodes()
+    run.reach(2, "starts", 2)
+    run.do(4, "raise")
+    for node in range(3):
+        run.reach(node, "starts", 4)
+    assert run.alive(0, 1, 2)
+
+
+def test_hang_ends_no_pod(nodes):
+    run = nodes()
+    run.reach(2, "starts", 2)
+    run.do(4, "hang")
+    run.reach(2, "no progress of local rank 0")
+    for node in range(3):
+        run.reach(node, "starts", 4)
+    assert run.alive(0, 1, 2)
+
+
+@pytest.mark.parametrize("victim", [0, 2])
+def test_silent_node_counts_as_lost(nodes, victim):
+    run = nodes()
+    others = [n for n in range(3) if n != victim]
+    for node in range(3):
+        run.reach(node, "starts", 2)
+    run.launchers[victim].send_signal(signal.SIGSTOP)
+    for node in others:
+        run.reach(node, "has lost node 0" if victim == 0 else "stays and starts over")
+    run.launchers[victim].kill()
+    run.launchers[victim].wait()
+    run.start(victim)
+    for node in others:
+        run.reach(node, "starts", 4)
+
+
+def test_sigterm_to_one_ends_one(nodes):
+    run = nodes()
+    for node in range(3):
+        run.reach(node, "starts", 2)
+    run.launchers[1].send_signal(signal.SIGTERM)
+    assert run.code(1, 30) == CODES["terminated"]
+    for node in (0, 2):
+        run.reach(node, "stays and starts over")
+    began = time.monotonic()
+    run.launchers[2].send_signal(signal.SIGTERM)  # which waits
+    assert run.code(2, 30) == CODES["terminated"] and time.monotonic() - began < 10
+    (run.root / "told").unlink(missing_ok=True)
+    run.start(1)
+    run.start(2)
+    run.reach(0, "starts", 4)
+
+
+def test_sigterm_is_answered_while_modules_load(nodes):
+    run = nodes(count=2)
+    run.launchers[1].send_signal(signal.SIGTERM)
+    assert run.code(1, 30) in (CODES["terminated"], -signal.SIGTERM)
+
+
+def test_no_progress_ends_the_run(nodes):
+    run = nodes()
+    run.check("7")
+    for attempt, node in enumerate((1, 2, 1), 1):
+        for each in range(3):
+            run.reach(each, "starts", 2)
+        run.reach(0, "starts", 2 * attempt)
+        run.do(2 * node, "1")
+        if attempt < 3:
+            assert run.code(node) == 1
+            run.start(node)
+    assert [run.code(node) for node in range(3)] == [CODES["progress"]] * 3
+    assert "progress: 3 failures from the checkpoint of step 7, none newer" in run.output(2)
+
+
+def test_a_newer_checkpoint_is_progress(nodes):
+    run = nodes()
+    for attempt, node in enumerate((1, 2, 1, 2), 1):
+        run.check(str(attempt))
+        run.reach(node, "starts", 2)
+        run.reach(0, "starts", 2 * attempt)
+        run.do(2 * node, "1")
+        assert run.code(node) == 1
+        run.check(str(attempt + 1))
+        run.start(node)
+    run.reach(0, "starts", 10)
+
+
+@pytest.mark.parametrize("what,code", [("published", CODES["done"]), ("no credentials", CODES["credentials"]), *(
+    (f"stop {kind}", CODES[kind]) for kind in ("configuration", "dataset", "checkpoint", "fabric"))])
+def test_checks_before_anyone_waits(nodes, tmp_path, what, code):
+    (tmp_path / "check").write_text(what)
+    run = nodes(count=2)
+    run.launchers[0].send_signal(signal.SIGSTOP)
+    assert run.code(1) == code
+    run.launchers[0].send_signal(signal.SIGCONT)
+
+
+def test_missing_accelerators(nodes):
+    run = nodes(count=2, ACCELERATOR="nvidia", CUDA_VISIBLE_DEVICES="", REPAIR_SECONDS="1")
+    assert run.code(1) == CODES["accelerator"]
+    assert run.output(1).count("accelerator: node host-1: 0 of 2 GPUs work") > 1  # in case that the node is repaired
+
+
+def test_node_under_repair_costs_no_retry(nodes):
+    run = nodes(count=2, ACCELERATOR="nvidia", CUDA_VISIBLE_DEVICES="")
+    run.reach(1, "0 of 2 GPUs work")
+    run.launchers[1].send_signal(signal.SIGTERM)  # its node is drained
+    assert run.code(1, 30) == CODES["terminated"]

@@ -23,7 +23,7 @@ import numpy
 import torch
 
 import s3
-from launch import stop
+from exits import stop
 from prepare import INDEX
 
 BLOCK = 1 << 20  # bytes

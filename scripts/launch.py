@@ -31,19 +31,12 @@ import sys
 import tempfile
 import time
 
-# Exit codes of ranks and launcher. internal/job/exits.go has the same table, and says which of them Kubernetes counts.
-EXIT_CODES = {
-    "done": 0, "configuration": 10, "dataset": 11, "checkpoint": 12, "efa": 13, "interrupted": 14, "accelerator": 15,
-    "fabric": 16, "progress": 17, "credentials": 18, "terminated": 143,
-}
-# How a rank ends because of another: by itself, after the SIGTERM of one that all have heard of, by NCCL's watchdog.
-CONSEQUENCES = (EXIT_CODES["interrupted"], EXIT_CODES["terminated"], 128 + signal.SIGABRT, 128 + signal.SIGTERM)
-ATTEMPTS = 3  # failures from one checkpoint that end the run
+from coordinator import LOST_SECONDS, Coordinator, keep_alive
+from exits import CONSEQUENCES, EXIT_CODES, say, stop
+
 REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT", "PET_SHUTDOWN_TIMEOUT")
-LOST_SECONDS = float(os.environ.get("LOST_SECONDS", 30))
 HANG_SECONDS = float(os.environ.get("HANG_SECONDS", 360))
 START_SECONDS = 1800  # until the first beat: reading the data, loading a checkpoint, compiling
-JUDGE_SECONDS = 2  # for reports of failures that have the same cause
 PUBLISHED = object()  # returned by a check: the run has ended, there is nothing to start
 
 
@@ -52,18 +45,6 @@ if "LOCAL_RANK" not in os.environ:  # until the launcher handles it: the first p
 
 
 # --- for scripts
-def say(line):
-    sys.stdout.write(line + "\n")  # in one write, so that lines of several processes do not mix
-    sys.stdout.flush()
-
-
-def stop(kind, message):
-    """Ends the process with the exit code of a kind. Rank 0 prints the reason in one line."""
-    if os.environ.get("RANK", "0") == "0":
-        say(f"{kind}: {message}")
-    sys.exit(EXIT_CODES[kind])
-
-
 def device():
     """Returns the device of this rank. Ends the process if its accelerator is missing, rather than train on the CPU."""
     import torch
@@ -161,141 +142,6 @@ async def missing_accelerators(env):
 
 def node_name(env):
     return env.get("NODE_NAME") or socket.gethostname()
-
-
-# --- the coordinator
-class Member:
-    """Another launcher, as the coordinator sees it."""
-
-    def __init__(self, writer):
-        self.writer, self.state = writer, "new"  # new, waiting, running, stopping, done
-
-    def send(self, **message):
-        with contextlib.suppress(OSError):
-            self.writer.write(json.dumps(message).encode() + b"\n")
-
-
-class Coordinator:
-    """Starts and stops an attempt on all nodes together, and decides who has caused its end."""
-
-    def __init__(self, nodes, port):
-        self.nodes, self.port = nodes, port
-        self.members = {}
-        self.attempt, self.running = 0, False
-        self.failures, self.since, self.saved = 0, None, None  # failures since the checkpoint of a step; the newest one's
-        self.outside, self.reports = "", {}  # of the attempt that is ending
-
-    async def serve(self):
-        server = await asyncio.start_server(self.attend, port=self.port, limit=1 << 20)
-        asyncio.get_running_loop().create_task(self.wait_for_all())
-        return server
-
-    async def wait_for_all(self):
-        while True:
-            await asyncio.sleep(60)
-            if not self.running and (absent := [str(n) for n in range(self.nodes) if n not in self.members]):
-                say(f"launch: waiting for {len(absent)} of {self.nodes} nodes: {', '.join(absent[:20])}")
-
-    async def attend(self, reader, writer):
-        keep_alive(writer)
-        node, member = None, Member(writer)
-        try:
-            while line := await asyncio.wait_for(reader.readline(), LOST_SECONDS):
-                message = json.loads(line)
-                if message["type"] == "hello":
-                    node = message["node"]
-                    if other := self.members.get(node):
-                        self.lost(node, other, "joined again")
-                    self.members[node] = member
-                    if message["failures"] > self.failures:  # this coordinator is newer than that member
-                        self.failures, self.since = message["failures"], message["since"]
-                elif self.members.get(node) is member:
-                    self.hear(node, member, message)
-            self.lost(node, member, "connection closed")
-        except (asyncio.TimeoutError, OSError):
-            self.lost(node, member, f"no sign for {LOST_SECONDS:.0f} s")
-        finally:
-            writer.close()
-
-    def hear(self, node, member, message):
-        match message["type"]:
-            case "beat":
-                member.send(type="beat")
-            case "ready":
-                member.state = "waiting"
-                if message["saved"] is not None:
-                    self.saved = max(self.saved or 0, message["saved"])
-                self.start()
-            case "done":
-                member.state = "done"
-                if self.running and len(self.members) == self.nodes and all(m.state == "done" for m in self.members.values()):
-                    self.end(EXIT_CODES["done"], "")
-            case "leaving":
-                self.outside = self.outside or f"node {node} is told to stop"
-            case "failed":
-                self.reports[node] = message["code"]
-                self.interrupt(f"rank of node {node} ended with {message['code']}", message["code"])
-            case "hung":
-                self.reports[node] = None
-                self.interrupt(f"node {node} hangs", None)
-            case "stopped":
-                if message["code"]:
-                    self.reports[node] = message["code"]
-
-    def start(self):
-        if self.running or len(self.members) < self.nodes or any(m.state != "waiting" for m in self.members.values()):
-            return
-        self.attempt, self.running, self.outside, self.reports = self.attempt + 1, True, "", {}
-        say(f"launch: attempt {self.attempt} on {self.nodes} nodes")
-        for member in self.members.values():
-            member.state = "running"
-            member.send(type="go", port=self.port + 1 + self.attempt % 64)
-
-    def lost(self, node, member, how):
-        if self.members.get(node) is not member:
-            return
-        del self.members[node]
-        member.writer.close()
-        if self.running and member.state in ("running", "done"):
-            self.outside = self.outside or f"node {node} is lost"
-            self.interrupt(f"node {node} is lost: {how}", EXIT_CODES["interrupted"])
-
-    def interrupt(self, reason, code):
-        """Stops the ranks of all nodes, and then decides."""
-        if not self.running:
-            return
-        self.running = False
-        say(f"launch: attempt {self.attempt} ends: {reason}")
-        for member in self.members.values():
-            member.state = "stopping"
-            member.send(type="stop", gently=code == EXIT_CODES["terminated"])
-        asyncio.get_running_loop().call_later(JUDGE_SECONDS, self.judge)
-
-    def judge(self):
-        """Names the node whose fault it was, if it was one's: the first to report what is no consequence. When a node was
-        lost or told to stop, any plain failure is a consequence of that."""
-        plain = (*CONSEQUENCES, 1) if self.outside else CONSEQUENCES
-        own = [node for node, code in self.reports.items() if code is not None and code not in plain]
-        own.sort(key=lambda node: self.reports[node] == 1)  # a rank that says why goes before one that does not
-        if own or None in self.reports.values() or not self.outside and self.reports and not all(
-                code == EXIT_CODES["terminated"] for code in self.reports.values()):
-            self.failures = self.failures + 1 if self.since == self.saved else 1
-            self.since = self.saved
-        if self.saved is not None and self.failures >= ATTEMPTS:
-            return self.end(EXIT_CODES["progress"], f"progress: {self.failures} failures from the checkpoint of step {self.saved}, none newer; "
-                            f"the last: {self.reports or self.outside}")
-        for node, member in self.members.items():
-            member.send(type="verdict", own=own[:1] == [node], failures=self.failures, since=self.since)
-
-    def end(self, code, reason):
-        self.running = False
-        for member in self.members.values():
-            member.send(type="end", code=code, reason=reason)
-
-
-def keep_alive(writer):
-    """Has the kernel notice within LOST_SECONDS that what was sent is not acknowledged."""
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(LOST_SECONDS * 1000))
 
 
 # --- the launcher of one node
@@ -524,13 +370,13 @@ class Launcher:
     async def kill_ranks(self):
         """Kills the ranks with all that they have started, and waits until they have ended."""
         ranks, self.ranks, self.deadline = self.ranks, {}, None
+        ended = [process for process in ranks.values() if process.returncode is not None]
         for process in ranks.values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         for process in ranks.values():
-            alive = process.returncode is None
             await process.wait()
-            if not alive or process.returncode != -signal.SIGKILL:
+            if process in ended or process.returncode != -signal.SIGKILL:
                 self.note(process.returncode)  # it had ended by itself
 
 

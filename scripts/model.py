@@ -16,7 +16,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.core_model_loading import revert_weight_conversion
 
 import s3
-from launch import beat, stop
+from exits import stop
+from launch import beat
 from prepare import read_file
 
 FILE = 2 << 30  # bytes of tensors in one file of a published model, about; a rank holds two files in memory
@@ -40,7 +41,8 @@ def configuration(place):
 def parsed(config):
     """Returns the configuration as transformers' class."""
     found = AutoConfig.for_model(**config)
-    AutoModelForCausalLM._model_mapping[type(found)]  # KeyError if it is no language model
+    if type(found) not in AutoModelForCausalLM._model_mapping:
+        raise ValueError(f"{found.model_type} has no language model")
     return found
 
 

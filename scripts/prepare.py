@@ -21,7 +21,8 @@ import numpy
 import tokenizers
 
 import s3
-from launch import beat, stop
+from exits import stop
+from launch import beat
 from report import event_of_rank_0
 
 UNIT = 16 << 20  # bytes of text that become one shard

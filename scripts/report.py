@@ -3,7 +3,7 @@
 import json
 import os
 
-from launch import say
+from exits import say
 
 
 def event(name, **fields):

@@ -1,7 +1,7 @@
 """Trains a causal language model on text, on one GPU a process, and resumes from checkpoints after it was stopped.
 
 Run `python train.py [options]` once on every node. It checks options and environment, starts its ranks by launch.py, and ends
-with one of launch.EXIT_CODES. The environment is its only interface, beside what launch.py reads:
+with one of exits.EXIT_CODES. The environment is its only interface, beside what launch.py reads:
 
   DATASET_URI      s3://bucket/prefix: text, see prepare.py
   CHECKPOINT_URI   s3://bucket/runs/<run>/: this run's checkpoints and tokens
@@ -23,8 +23,10 @@ import math
 import os
 import resource
 import signal
-import sys
 import time
+
+import launch  # first: it answers SIGTERM while the rest is imported
+from exits import EXIT_CODES, stop
 
 try:
     import torch
@@ -32,16 +34,14 @@ try:
     import torch.nn.functional as F
 
     import checkpoint
-    import launch
     import model as models
     import prepare
     import s3
     from data import Batches, Tokens
-    from launch import beat, stop
+    from launch import beat
     from report import event, event_of_rank_0
 except ImportError as error:
-    import launch
-    launch.stop("configuration", f"the image lacks {error.name or error}: build it from image/Dockerfile")
+    stop("configuration", f"the image lacks {error.name or error}: build it from image/Dockerfile")
 
 REQUIRED = ("DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI", "RUN_NAME", "AWS_REGION")
 PUBLISHED = "model.json"  # the last object of a finished model
@@ -87,8 +87,6 @@ def check(env, args):
     launch.PUBLISHED if the run has ended."""
     if missing := [name for name in REQUIRED if not env.get(name)]:
         stop("configuration", f"not set in the environment: {', '.join(missing)}")
-    if env.get("ACCELERATOR") == "neuron":
-        stop("configuration", "train.py trains on NVIDIA GPUs and on CPUs; for Trainium see docs/training.md")
     if s3.exists(s3.join(env["ARTIFACT_URI"], PUBLISHED)):
         return launch.PUBLISHED
     config = models.configuration(args.model)
@@ -97,7 +95,7 @@ def check(env, args):
     tokenizer = prepare.Tokenizer(args.tokenizer)
     fits(args, config, tokenizer.vocabulary)
     global_batch(args, found, int(env["PET_NNODES"]) * int(env["PET_NPROC_PER_NODE"]))
-    return found[0]["step"] if found else None
+    return found[0]["step"] if found else 0
 
 
 def fits(args, config, vocabulary):
@@ -165,6 +163,11 @@ def tokens_of(env, args, found, rank, world, meet):
         if rank == 0:
             prepare.write_index(env["DATASET_URI"], objects, tokenizer, uri)
     return shared(Tokens.at(uri) if rank == 0 else None)
+
+
+def held_out_of(tokens, args):
+    """Returns how many windows are held out for validation: a hundredth, at least 8, at most 1024."""
+    return min(1024, max(8, tokens.count // args.context // 100)) if args.validate_every else 0
 
 
 def shared(value):
@@ -236,10 +239,8 @@ def train(env, args):
     """Runs one rank of the training. launch.py sets RANK, LOCAL_RANK and WORLD_SIZE."""
     os.environ.setdefault("TORCH_GLOO_LAZY_INIT", "1")  # connects two ranks when they first talk, not all of them at once
     rank, world = int(env["RANK"]), int(env["WORLD_SIZE"])
-    gpu = env.get("ACCELERATOR", "nvidia" if torch.cuda.is_available() else "none") == "nvidia"
-    device = torch.device("cuda", int(env["LOCAL_RANK"])) if gpu else torch.device("cpu")
-    if gpu:
-        torch.cuda.set_device(device)
+    device = launch.device()
+    gpu = device.type == "cuda"
     args.compile = gpu if args.compile is None else args.compile
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(seconds=COLLECTIVE))
     flags = Flags()
@@ -252,7 +253,7 @@ def train(env, args):
     tokens = tokens_of(env, args, found, rank, world, meet)
     fits(args, config, tokens.vocabulary)
     windows = global_batch(args, found, world)
-    held_out = min(1024, max(8, tokens.count // args.context // 100)) if args.validate_every else 0
+    held_out = held_out_of(tokens, args)
     batches = Batches(tokens, args.context, windows, held_out, args.seed, rank, world)
     held_out_rows = batches.validation(rank, world)
 
@@ -343,7 +344,7 @@ def main(env, args):
     try:
         train(env, args)
     except SystemExit as end:
-        event_of_rank_0("interrupted" if end.code == launch.EXIT_CODES["terminated"] else "failed", code=end.code)
+        event_of_rank_0("interrupted" if end.code == EXIT_CODES["terminated"] else "failed", code=end.code)
         raise
     except Exception as error:
         name = "interrupted" if launch.lost_peer(error) else "failed"
@@ -354,6 +355,6 @@ def main(env, args):
 if __name__ == "__main__":
     arguments = options()
     if launch.is_rank():
-        launch.rank(lambda: main(os.environ, arguments))
+        launch.rank(functools.partial(main, os.environ, arguments))
     else:
-        sys.exit(launch.main(lambda: check(os.environ, arguments)))
+        launch.main(functools.partial(check, os.environ, arguments))

@@ -3,8 +3,6 @@ package job
 import (
 	"os"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -50,6 +48,7 @@ func TestRefusedScripts(t *testing.T) {
 		"a ConfigMap holds 983040":         {"big.txt": file(strings.Repeat("x", maxScriptBytes))},
 		"total size: 983050 bytes":         {"a.txt": file(strings.Repeat("x", maxScriptBytes/2)), "b.txt": file(strings.Repeat("x", maxScriptBytes/2))},
 		"put libraries into the image":     {"big.txt": file(strings.Repeat("x", 1<<20))},
+		"a large tokenizer into a bucket":  {"tokenizer/tokenizer.json": file(strings.Repeat("x", 1<<20))},
 		"put data into a bucket":           {"lib/model.bin": file("\xff"), "train.py": file("x")},
 	} {
 		if _, err := ReadScripts(folder); err == nil || !strings.Contains(err.Error(), want) {
@@ -61,29 +60,5 @@ func TestRefusedScripts(t *testing.T) {
 func TestShippedScriptsAreAccepted(t *testing.T) {
 	if _, err := ReadScripts(os.DirFS("../../scripts")); err != nil {
 		t.Error(err)
-	}
-}
-
-// The shipped script ends with the codes that the Job acts on. (ExitEFA is the init container's.)
-func TestShippedScriptHasTheExitCodes(t *testing.T) {
-	text, err := os.ReadFile("../../scripts/train.py")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := regexp.MustCompile(`(?m)^EXIT_CODES = \{(.*)\}$`).FindSubmatch(text)
-	if line == nil {
-		t.Fatal("no EXIT_CODES in train.py; this test tests nothing")
-	}
-	codes := map[string]int{}
-	for _, entry := range regexp.MustCompile(`"(\w+)": (\d+)`).FindAllSubmatch(line[1], -1) {
-		if codes[string(entry[1])], err = strconv.Atoi(string(entry[2])); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := map[string]int{
-		"done": 0, "configuration": ExitConfiguration, "dataset": ExitDataset, "checkpoint": ExitCheckpoint, "terminated": 143,
-	}
-	if !reflect.DeepEqual(codes, want) {
-		t.Errorf("train.py ends with %v, and the Job acts on %v", codes, want)
 	}
 }

@@ -138,14 +138,15 @@ def encode(uri, unit, tokenizer):
 
 
 def prepare(uri, objects, tokenizer, target, rank, world, meet=lambda: None):
-    """Writes this rank's part of the missing shards, and calls meet() after each: all ranks call it equally often."""
-    names = shard_names(objects)
+    """Writes the shards of this rank that are missing, and calls meet() after each turn: all ranks have as many turns,
+    whatever each has found there."""
+    everything = list(zip(shard_names(objects), units(objects)))
     there = {name for name, _, _ in s3.listing(target)}
-    missing = [(name, unit) for name, unit in zip(names, units(objects)) if name not in there]
-    for turn in range(-(-len(missing) // world)):
-        for name, unit in missing[turn * world + rank:][:1]:
-            s3.write(s3.join(target, name), encode(uri, unit, tokenizer))
-            event_of_rank_0("prepared", shards=min(len(there) + (turn + 1) * world, len(names)), of=len(names))
+    for first in range(0, len(everything), world):
+        for name, unit in everything[first + rank:first + rank + 1]:
+            if name not in there:
+                s3.write(s3.join(target, name), encode(uri, unit, tokenizer))
+                event_of_rank_0("prepared", shards=min(first + world, len(everything)), of=len(everything))
         beat()
         meet()
 

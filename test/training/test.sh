@@ -20,4 +20,7 @@ if ! cat "$build" requirements.txt | cmp -s - "$venv/pins"; then
   "$venv/bin/pip" install --quiet --require-hashes --no-build-isolation --requirement requirements.txt
   cat "$build" requirements.txt > "$venv/pins"
 fi
-exec "$venv/bin/python" -B -m pytest -p no:cacheprovider -rP --quiet "$@" .
+if [ "${1:-}" = bench ]; then
+  exec "$venv/bin/python" -B bench.py
+fi
+exec "$venv/bin/python" -B -m pytest -p no:cacheprovider -rP --quiet "$@"

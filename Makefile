@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up tools test lint test-edits test-failure test-policy test-cluster test-training e2e
+.PHONY: preview up tools test lint test-edits test-failure test-policy test-cluster test-training bench-training e2e
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -54,6 +54,11 @@ test-cluster:
 test-training:
 	cd test && go run ./manifests .. $(CURDIR)/.build/manifests
 	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh
+
+# The training script's speed on a CPU, beside that of a plain loop around the same model.
+bench-training:
+	cd test && go run ./manifests .. $(CURDIR)/.build/manifests
+	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh bench
 
 # The program with real provider plugins against local emulators of the clouds; test/e2e/README.md lists what it needs.
 e2e:

@@ -1,21 +1,20 @@
-"""Trains a small GPT on bytes, data parallel, and resumes from checkpoints after it was stopped.
+"""Trains a causal language model on text, on one GPU a process, and resumes from checkpoints after it was stopped.
 
-Run `python train.py [options]` once on every node. It checks options and environment, starts one process per GPU
-(launch.py), and ends with one of EXIT_CODES (exits.py). The environment is its only interface:
+Run `python train.py [options]` once on every node. It checks options and environment, starts its ranks by launch.py, and ends
+with one of exits.EXIT_CODES. The environment is its only interface, beside what launch.py reads:
 
-  PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_MASTER_PORT, PET_SHUTDOWN_TIMEOUT
-                   torchrun's: this node, the others, and the seconds in which to save after SIGTERM
-  DATASET_URI      s3://bucket/prefix: every object under it is training data
-  CHECKPOINT_URI   s3://bucket/runs/<run>/: this run's checkpoints
-  ARTIFACT_URI     s3://bucket/runs/<run>/: the finished model
+  DATASET_URI      s3://bucket/prefix: text, see prepare.py
+  CHECKPOINT_URI   s3://bucket/runs/<run>/: this run's checkpoints and tokens
+  ARTIFACT_URI     s3://bucket/runs/<run>/: the finished model, for from_pretrained of transformers
   RESUME_FROM_URI  s3://bucket/runs/<earlier>/: an earlier run to start from, or ""
   RUN_NAME, SCRIPT_COMMIT, AWS_REGION
+  ACCELERATOR_BF16_TFLOPS  peak of a GPU, for the model FLOPs utilization (MFU)
 
-To train something else, change GPT, Windows and train.
+prepare.py makes tokens of text, data.py says which tokens a step trains on, model.py builds, shards and publishes the model,
+checkpoint.py saves and resumes. To train another way, change train() below.
 """
 
 import argparse
-import collections
 import datetime
 import functools
 import hashlib
@@ -27,27 +26,29 @@ import signal
 import time
 
 import launch  # first: it answers SIGTERM while the rest is imported
-from exits import EXIT_CODES, say, stop
+from exits import EXIT_CODES, stop
 
 try:
-    import boto3
     import torch
     import torch.distributed as dist
-    import torch.distributed.checkpoint as dcp
-    import torch.nn as nn
     import torch.nn.functional as F
-    from s3torchconnector import S3Checkpoint
-    from s3torchconnector.dcp import S3StorageReader, S3StorageWriter
-    from torch.distributed.checkpoint import state_dict as parts
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-    from torch.nn.parallel import DistributedDataParallel
-except ImportError as e:
-    stop("configuration", f"the image lacks {e.name or e}: build it from image/Dockerfile")
 
-REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
-            "PET_SHUTDOWN_TIMEOUT", "DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI", "RUN_NAME", "AWS_REGION")
-S3 = boto3.resource("s3", region_name=os.environ.get("AWS_REGION"))
-MARKER = "complete.json"  # the last object of a checkpoint to be written, the first to be deleted
+    import checkpoint
+    import model as models
+    import prepare
+    import s3
+    from data import Batches, Tokens
+    from launch import beat
+    from report import event, event_of_rank_0
+except ImportError as error:
+    stop("configuration", f"the image lacks {error.name or error}: build it from image/Dockerfile")
+
+REQUIRED = ("DATASET_URI", "CHECKPOINT_URI", "ARTIFACT_URI", "RUN_NAME", "AWS_REGION")
+PUBLISHED = "model.json"  # the last object of a finished model
+# Seconds after which a rank that waits for another one gives up, in the model's collectives and in the exchange of flags.
+# launch.HANG_SECONDS is longer. A checkpoint may take longer to write.
+COLLECTIVE, FLAG, SAVE = 300, 180, 3600
+UNCOMPARED = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache")
 
 
 def options():
@@ -58,354 +59,302 @@ def options():
 
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.error = functools.partial(stop, "configuration")  # the Job would retry after argparse's own code, 2
-    p.add_argument("--layers", type=positive, default=4)
-    p.add_argument("--heads", type=positive, default=4)
-    p.add_argument("--width", type=positive, default=256)
-    p.add_argument("--context", type=positive, default=256, help="bytes that the model sees at once")
-    p.add_argument("--dropout", type=float, default=0.1)
-    p.add_argument("--batch", type=positive, default=8, help="windows per process and step")
+    p.add_argument("--model", default="config.json", help="configuration of a model of transformers, for random weights; or an "
+                   "S3 folder with config.json and, to continue from given weights, *.safetensors")
+    p.add_argument("--tokenizer", default="tokenizer", help="folder or S3 folder with tokenizer.json and tokenizer_config.json")
+    p.add_argument("--context", type=positive, default=128, help="tokens that the model sees at once")
+    p.add_argument("--batch", type=positive, default=8, help="windows that a rank computes at once; limited by memory")
+    p.add_argument("--global-batch", type=positive, help="windows per step of all ranks, a multiple of --batch x ranks; default: "
+                   "--batch x ranks. Ranks accumulate gradients, so that the training is the same on any number of nodes")
     p.add_argument("--steps", type=positive, default=300, help="steps of the whole run, resumed ones included")
-    p.add_argument("--learning-rate", type=float, default=1e-3)
+    p.add_argument("--learning-rate", type=float, default=1e-3, help="largest; it falls to a tenth at the end")
     p.add_argument("--warmup", type=positive, default=20, help="steps until the full learning rate")
+    p.add_argument("--weight-decay", type=float, default=0.1, help="of matrices")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--fsdp", action="store_true", help="shard the model over the processes (FSDP2), not DDP")
+    p.add_argument("--compile", action=argparse.BooleanOptionalAction, help="compile the layers; default: on GPUs")
+    p.add_argument("--checkpoint-activations", action="store_true", help="compute activations again rather than keep them")
     p.add_argument("--save-every", type=positive, default=100, help="steps between checkpoints")
     p.add_argument("--keep", type=positive, default=3, help="checkpoints to keep")
-    p.add_argument("--log-every", type=positive, default=10, help="steps between log lines")
-    p.add_argument("--log-data", action="store_true", help="every process logs the windows of every step")
-    args = p.parse_args()
-    if args.width % args.heads:
-        p.error(f"--width {args.width} is not a multiple of --heads {args.heads}")
-    return args
+    p.add_argument("--validate-every", type=int, default=100, help="steps between validations; 0: none, and nothing is held out")
+    p.add_argument("--log-every", type=positive, default=10, help="steps between lines of the log")
+    p.add_argument("--log-data", action="store_true", help="every rank logs the windows of every step")
+    return p.parse_args()
 
 
-def world_size(env):
-    """Returns the number of processes. Stops if something is missing or wrong, before any process waits for another."""
+# --- checks
+def check(env, args):
+    """Checks what one process can, before any process waits for another. Returns the step of the newest checkpoint, or
+    launch.PUBLISHED if the run has ended."""
     if missing := [name for name in REQUIRED if not env.get(name)]:
         stop("configuration", f"not set in the environment: {', '.join(missing)}")
-    nodes, processes = int(env["PET_NNODES"]), int(env["PET_NPROC_PER_NODE"])
-    if int(env.get("WORLD_SIZE", nodes * processes)) != nodes * processes:
-        stop("configuration", f"wrong world size: torchrun started {env['WORLD_SIZE']} processes, but PET_NNODES "
-             f"{nodes} x PET_NPROC_PER_NODE {processes} is {nodes * processes}")
-    return nodes * processes
-
-
-def check(env, args):
-    """Returns the step to start from. Fails in one process rather than in many, before any waits for another."""
-    if published(env):
+    if s3.exists(s3.join(env["ARTIFACT_URI"], PUBLISHED)):
         return launch.PUBLISHED
-    dataset(env, args, world_size(env))
-    found = starting_point(env, args)
+    config = models.configuration(args.model)
+    found = starting_point(env, args, config)
+    text(env, args)
+    tokenizer = prepare.Tokenizer(args.tokenizer)
+    fits(args, config, tokenizer.vocabulary)
+    global_batch(args, found, int(env["PET_NNODES"]) * int(env["PET_NPROC_PER_NODE"]))
     return found[0]["step"] if found else 0
 
 
-# --- S3
-def at(uri):
-    """Returns the object at a URI, s3://bucket/key."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return S3.Object(bucket, key)
+def fits(args, config, vocabulary):
+    """Checks the model against tokens and windows."""
+    parsed = models.parsed(config).get_text_config()
+    if vocabulary > parsed.vocab_size:
+        stop("configuration", f"--model {args.model}: vocab_size is {parsed.vocab_size}, but the tokens have {vocabulary} values")
+    if args.context > (longest := getattr(parsed, "max_position_embeddings", None) or args.context):
+        stop("configuration", f"--context {args.context}: --model {args.model} has max_position_embeddings {longest}")
 
 
-def under(uri):
-    """Returns all objects under a URI, and the length of the part of their keys that belongs to the URI."""
-    folder = at(uri.rstrip("/") + "/")
-    return folder.Bucket().objects.filter(Prefix=folder.key), len(folder.key)
-
-
-def listing(uri):
-    """Returns name (relative to the URI), size and ETag of every object there, sorted by name."""
-    objects, cut = under(uri)
-    return sorted((o.key[cut:], o.size, o.e_tag) for o in objects)
-
-
-# --- data
-def dataset(env, args, world):
-    """Returns the listing of the dataset. Stops if it is too small for the number of processes."""
+def text(env, args):
+    """Returns the listing of the dataset."""
     uri = env["DATASET_URI"]
-    found = listing(uri)
+    found = s3.listing(uri)
     if not found:
         stop("dataset", f"DATASET_URI {uri}: no object below this prefix")
-    size, needed = sum(o[1] for o in found), world * args.batch * args.context + 1
-    if size < needed:
-        stop("dataset", f"DATASET_URI {uri}: empty or too small: {size} bytes in {len(found)} objects, but one "
-             f"step of {world} processes x --batch {args.batch} x --context {args.context} takes {needed}")
+    if (size := sum(o[1] for o in found)) < args.context:
+        stop("dataset", f"DATASET_URI {uri}: empty or too small: {size} bytes in {len(found)} objects, with --context {args.context}")
     return found
 
 
-class Windows:
-    """This process's part of the dataset: consecutive windows that no other process reads.
-
-    The objects, in the order of their names, form one sequence of bytes, which is cut into windows of --context bytes
-    (and one more, the last target). Each process keeps its part in memory: the dataset's size / processes.
-    """
-
-    def __init__(self, uri, objects, rank, world, args):
-        self.args, self.rank, self.epoch = args, rank, None
-        self.count = (sum(o[1] for o in objects) - 1) // args.context // world
-        self.first = rank * self.count
-        begin, end = self.first * args.context, (self.first + self.count) * args.context + 1
-        part, offset = bytearray(), 0
-        for name, size, etag in objects:
-            low, high = max(begin - offset, 0), min(end - offset, size)
-            if low < high:  # IfMatch: an object that was overwritten since the listing is an error
-                found = at(f"{uri.rstrip('/')}/{name}").get(IfMatch=etag, Range=f"bytes={low}-{high - 1}")
-                part += found["Body"].read()
-            offset += size
-        self.bytes = torch.frombuffer(part, dtype=torch.uint8)
-
-    def numbers(self, turn):
-        """Returns the windows of the turn-th batch. Every epoch reads all of them, in another order."""
-        epoch, place = divmod(turn, self.count // self.args.batch)
-        if epoch != self.epoch:
-            generator = torch.Generator().manual_seed(hash((self.args.seed, epoch, self.rank)))
-            self.epoch, self.order = epoch, torch.randperm(self.count, generator=generator)
-        return self.order[place * self.args.batch:(place + 1) * self.args.batch]
-
-    def batch(self, turn):
-        places = self.numbers(turn)[:, None] * self.args.context + torch.arange(self.args.context + 1)
-        rows = self.bytes[places].long()
-        return rows[:, :-1], rows[:, 1:]
+def global_batch(args, found, world):
+    """Returns the windows of a step: those of --global-batch, or of the run that is resumed."""
+    windows = args.global_batch or (found[0]["global_batch"] if found else args.batch * world)
+    if windows % (args.batch * world):
+        stop("configuration", f"--global-batch {windows}: not a multiple of {args.batch * world}, --batch {args.batch} x {world} "
+             f"ranks" + ("" if args.global_batch else f" ({found[1]} was trained with it)"))
+    return windows
 
 
-# --- model
-class Block(nn.Module):
-    def __init__(self, args):
-        super().__init__()
-        self.heads, self.dropout = args.heads, args.dropout
-        self.norm1, self.norm2 = nn.LayerNorm(args.width), nn.LayerNorm(args.width)
-        self.qkv, self.out = nn.Linear(args.width, 3 * args.width), nn.Linear(args.width, args.width)
-        self.mlp = nn.Sequential(nn.Linear(args.width, 4 * args.width), nn.GELU(),
-                                 nn.Linear(4 * args.width, args.width), nn.Dropout(args.dropout))
-
-    def forward(self, x):
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.qkv(self.norm1(x)).chunk(3, -1))
-        a = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=self.dropout if self.training else 0.0)
-        x = x + self.out(a.transpose(1, 2).flatten(-2))
-        return x + self.mlp(self.norm2(x))
-
-
-class GPT(nn.Module):
-    def __init__(self, args):
-        super().__init__()
-        self.bytes, self.places = nn.Embedding(256, args.width), nn.Embedding(args.context, args.width)
-        for embedding in (self.bytes, self.places):
-            nn.init.normal_(embedding.weight, std=0.02)
-        self.blocks = nn.ModuleList(Block(args) for _ in range(args.layers))
-        self.norm, self.head = nn.LayerNorm(args.width), nn.Linear(args.width, 256, bias=False)
-
-    def forward(self, x):
-        x = self.bytes(x) + self.places(torch.arange(x.shape[1], device=x.device))
-        for block in self.blocks:
-            x = block(x)
-        return self.head(self.norm(x))
-
-
-def shape(args):
-    """Returns what a checkpoint's model must have in common with this one."""
-    return {name: getattr(args, name) for name in ("layers", "heads", "width", "context")}
-
-
-# --- checkpoints: folders under CHECKPOINT_URI, for example step-00000100
-class State:
-    """Everything that a checkpoint contains."""
-
-    def __init__(self, model, optimizer, scheduler, rank):
-        self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
-        self.step = 0
-        self.turn = 0  # batches read since the order of the data last started
-        self.random = {f"random_cpu_{rank}": torch}  # this process's generators, by name in a checkpoint
-        if torch.cuda.is_available():
-            self.random[f"random_cuda_{rank}"] = torch.cuda
-
-    def collect(self, exact=True):
-        model, optimizer = parts.get_state_dict(self.model, self.optimizer)
-        random = {name: generator.get_rng_state() for name, generator in self.random.items()} if exact else {}
-        return {"model": model, "optimizer": optimizer, "scheduler": self.scheduler.state_dict(),
-                "step": self.step, "turn": self.turn, **random}
-
-    def load(self, uri, region, exact):
-        """Restores a checkpoint: at the exact batch, or else at the start of the data."""
-        state = self.collect(exact)
-        dcp.load(state, storage_reader=S3StorageReader(region, uri))
-        parts.set_state_dict(self.model, self.optimizer, model_state_dict=state["model"],
-                             optim_state_dict=state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        self.step, self.turn = state["step"], state["turn"] if exact else 0
-        for name, generator in self.random.items() if exact else ():
-            generator.set_rng_state(state[name])
-
-
-def checkpoints(uri):
-    """Returns folder -> object sizes by name of every checkpoint under the URI, complete or not."""
-    found = collections.defaultdict(dict)
-    for path, size, _ in listing(uri):
-        folder, _, name = path.partition("/")
-        found[folder][name] = size
-    return found
-
-
-def newest_complete(uri):
-    """Returns marker and URI of the newest checkpoint that has a marker and every object it lists, or None."""
-    for folder, objects in sorted(checkpoints(uri).items(), reverse=True):
-        there = f"{uri.rstrip('/')}/{folder}"
-        if MARKER in objects:
-            marker = json.load(at(f"{there}/{MARKER}").get()["Body"])
-            if marker["objects"].items() <= objects.items():
-                return marker, there
-        say(f"passed over {there}: not complete")
-    return None
-
-
-def starting_point(env, args):
-    """Returns the checkpoint to start from: this run's newest, else the earlier run's, else None."""
-    found = newest_complete(env["CHECKPOINT_URI"])
+def starting_point(env, args, config):
+    """Returns marker and URI of the checkpoint to start from: this run's newest, else the earlier run's, else None."""
+    found = checkpoint.newest_complete(env["CHECKPOINT_URI"])
     if not found and (uri := env.get("RESUME_FROM_URI")):
-        found = newest_complete(uri)
+        found = checkpoint.newest_complete(uri)
         if not found:
             stop("checkpoint", f"RESUME_FROM_URI {uri}: no complete checkpoint there")
         if found[0]["step"] >= args.steps:
             stop("configuration", f"--steps {args.steps}: {found[1]} is as far already")
-    if found and found[0]["model"] != shape(args):
-        stop("checkpoint", f"{found[1]} holds a model of {found[0]['model']}, but the options say {shape(args)}")
+    if found:
+        theirs, ours = ({k: v for k, v in c.items() if k not in UNCOMPARED} for c in (found[0]["model"], config))
+        if other := sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k)):
+            stop("checkpoint", f"{found[1]} holds another model than --model {args.model}: " + ", ".join(
+                f"{k} {theirs.get(k)}, not {ours.get(k)}" for k in other))
     return found
 
 
-def remove(uri):
-    """Deletes a checkpoint, complete or not."""
-    at(f"{uri}/{MARKER}").delete()
-    under(uri)[0].delete()
+# --- data
+def tokens_of(env, args, found, rank, world, meet):
+    """Returns the dataset's tokens: those that this run began with, those with the dataset's digest, or new ones."""
+    uri, objects, tokenizer = None, None, prepare.Tokenizer(args.tokenizer)
+    if rank == 0:
+        if found and found[1].startswith(env["CHECKPOINT_URI"]) and s3.exists(s3.join(found[0]["tokens"], prepare.INDEX)):
+            uri = found[0]["tokens"]  # so that new objects in the dataset do not change the order of the data
+        elif s3.exists(s3.join(env["DATASET_URI"], prepare.INDEX)):
+            uri = env["DATASET_URI"]
+        else:
+            objects = text(env, args)
+            uri = prepare.find(env, prepare.digest(objects, tokenizer))
+    uri, objects = shared((uri, objects))
+    if not uri:
+        uri = s3.join(env["CHECKPOINT_URI"], f"tokens/{prepare.digest(objects, tokenizer)}")
+        prepare.prepare(env["DATASET_URI"], objects, tokenizer, uri, rank, world, meet)
+        if rank == 0:
+            prepare.write_index(env["DATASET_URI"], objects, tokenizer, uri)
+    return shared(Tokens.at(uri) if rank == 0 else None)
 
 
-def save(env, state, about, keep):
-    """Saves a checkpoint, marks it as complete and prunes older ones. Every process calls it at the same step."""
-    began, uri, folder = time.monotonic(), env["CHECKPOINT_URI"].rstrip("/"), f"step-{state.step:08d}"
-    if dist.get_rank() == 0:
-        remove(f"{uri}/{folder}")  # left by an interrupted attempt
-    dcp.save(state.collect(), storage_writer=S3StorageWriter(env["AWS_REGION"], f"{uri}/{folder}"))
-    if dist.get_rank() == 0:  # dcp.save returns here when all processes have written
-        objects = {name: size for name, size, _ in listing(f"{uri}/{folder}")}
-        marker = about | {"step": state.step, "objects": objects}
-        at(f"{uri}/{folder}/{MARKER}").put(Body=json.dumps(marker, indent=1))
-        found = checkpoints(uri)
-        complete = sorted(f for f in found if MARKER in found[f] and f <= folder)
-        for old in found:
-            if old < complete[-keep:][0]:
-                remove(f"{uri}/{old}")
-        say(f"saved {uri}/{folder} in {time.monotonic() - began:.1f} s")
-    dist.barrier()
+def held_out_of(tokens, args):
+    """Returns how many windows are held out for validation: a hundredth, at least 8, at most 1024."""
+    return min(1024, max(8, tokens.count // args.context // 100)) if args.validate_every else 0
 
 
-def published(env):
-    """Reports whether the run has ended: model.json is written last."""
-    return any(name == "model.json" for name, _, _ in listing(env["ARTIFACT_URI"]))
+def shared(value):
+    """Returns rank 0's value on every rank."""
+    values = [value]
+    dist.broadcast_object_list(values)
+    return values[0]
 
 
-def publish(env, state, about):
-    """Writes the finished, unsharded model to ARTIFACT_URI; model.json comes last."""
-    whole = parts.StateDictOptions(full_state_dict=True, cpu_offload=True)
-    weights, uri = parts.get_model_state_dict(state.model, options=whole), env["ARTIFACT_URI"].rstrip("/")
-    if dist.get_rank() == 0:
-        with S3Checkpoint(env["AWS_REGION"]).writer(f"{uri}/model.pt") as writer:
-            torch.save(weights, writer)
-        at(f"{uri}/model.json").put(Body=json.dumps(about | {"step": state.step}, indent=1))
-        say(f"finished model: {uri}/model.pt")
-    dist.barrier()
+class Flags:
+    """Tells all ranks that one of them has received SIGTERM, every few steps: as often as costs less than 1 % of the time."""
+
+    def __init__(self):
+        self.told, self.every, self.cost = False, 1, math.inf
+        self.group = dist.new_group(backend="gloo", timeout=datetime.timedelta(seconds=FLAG))
+        signal.signal(signal.SIGTERM, self.tell)
+
+    def tell(self, *_):
+        self.told = True
+
+    def raised(self, step=0, seconds=math.inf):
+        """Reports whether any rank was told to stop. seconds: of a step."""
+        if step % self.every:
+            return False
+        wanted = max(1, min(math.ceil(100 * self.cost / seconds), math.ceil(5 / seconds))) if self.cost < math.inf else 1
+        values, began = torch.tensor([int(self.told), wanted]), time.monotonic()  # on the CPU: does not wait for the GPU
+        dist.all_reduce(values, dist.ReduceOp.MAX, group=self.group)
+        self.cost = min(self.cost, time.monotonic() - began)  # the shortest: the others waited for a slower rank
+        told, self.every = values.tolist()
+        return bool(told)
 
 
 # --- training
-def parallel(model, args, device, half):
-    """Returns the model distributed over all processes: replicated (DDP) or sharded (FSDP2)."""
-    if not args.fsdp:
-        return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
-    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if half else MixedPrecisionPolicy()
-    for part in [*model.blocks, model]:
-        fully_shard(part, mp_policy=policy)
-    return model
+def loss_of(model, rows, device):
+    """Returns the mean loss of windows, (windows, context + 1)."""
+    rows = (rows.pin_memory() if device.type == "cuda" else rows).to(device, non_blocking=True)
+    logits = model(input_ids=rows[:, :-1]).logits
+    return F.cross_entropy(logits.flatten(0, 1).float(), rows[:, 1:].flatten())
+
+
+@torch.no_grad()
+def validate(model, rows, most, batch, device):
+    """Returns the mean loss of all ranks' windows. most: of any rank, since all ranks must compute equally often."""
+    model.eval()
+    total = torch.zeros(2, device=device)
+    for i in range(0, most, batch):
+        part = rows[i:i + batch]
+        loss = loss_of(model, part if len(part) else torch.zeros(1, rows.shape[1], dtype=torch.long), device)
+        total += torch.stack([loss * len(part), torch.tensor(float(len(part)), device=device)])
+        beat()
+    dist.all_reduce(total)
+    model.train()
+    return (total[0] / total[1]).item()
+
+
+def learning_rate(args, step):
+    """Returns the learning rate of a step: a warm-up, then a cosine down to a tenth."""
+    return args.learning_rate * min((step + 1) / args.warmup, 0.55 + 0.45 * math.cos(math.pi * min(step / args.steps, 1)))
+
+
+def optimizer_of(model, args):
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=args.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def train(env, args):
-    """Runs one process of the training. torchrun sets RANK, LOCAL_RANK and WORLD_SIZE."""
-    terminating = torch.zeros(1)  # 1: SIGTERM received; on the CPU, so that reading it does not wait for the GPU
-    signal.signal(signal.SIGTERM, lambda *_: terminating.fill_(1))
-    world, device = world_size(env), launch.device()
+    """Runs one rank of the training. launch.py sets RANK, LOCAL_RANK and WORLD_SIZE."""
+    os.environ.setdefault("TORCH_GLOO_LAZY_INIT", "1")  # connects two ranks when they first talk, not all of them at once
+    rank, world = int(env["RANK"]), int(env["WORLD_SIZE"])
+    device = launch.device()
     gpu = device.type == "cuda"
-    # Less than launch.HANG_SECONDS, so that the ranks that wait for a hung one end before they count as hung too.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(minutes=5))
-    rank = dist.get_rank()
-    looked = [dataset(env, args, world), starting_point(env, args)] if rank == 0 else [None, None]
-    dist.broadcast_object_list(looked)  # all processes use one listing of S3
-    objects, found = looked
-    windows = Windows(env["DATASET_URI"], objects, rank, world, args)
+    args.compile = gpu if args.compile is None else args.compile
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=datetime.timedelta(seconds=COLLECTIVE))
+    flags = Flags()
+    config = models.configuration(args.model)
+    found = shared(starting_point(env, args, config) if rank == 0 else None)
+
+    def meet():
+        if flags.raised():
+            stop("terminated", "SIGTERM: while preparing tokens")
+    tokens = tokens_of(env, args, found, rank, world, meet)
+    fits(args, config, tokens.vocabulary)
+    windows = global_batch(args, found, world)
+    held_out = held_out_of(tokens, args)
+    batches = Batches(tokens, args.context, windows, held_out, args.seed, rank, world)
+    held_out_rows = batches.validation(rank, world)
 
     half = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    torch.manual_seed(args.seed)  # the same weights in every process
-    model = GPT(args).to(device)
-    parameters = sum(p.numel() for p in model.parameters())
-    model = parallel(model, args, device, half)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, betas=(0.9, 0.95))
-    # A warm-up, then a cosine down to a tenth.
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(
-        (step + 1) / args.warmup, 0.55 + 0.45 * math.cos(math.pi * min(step / args.steps, 1))))
-    # An unused pass: DDP rearranges its buckets after the first one, and then sums differ in the last bit. Without it, a
-    # resumed run would end with other weights than an uninterrupted one.
-    model(torch.zeros(1, args.context, dtype=torch.long, device=device)).sum().backward()
-    optimizer.zero_grad()
-    torch.manual_seed(args.seed + rank)  # different dropout in every process
-
-    if rank == 0:
-        say(f"run={env['RUN_NAME']} commit={env.get('SCRIPT_COMMIT', '')} processes={world} device={device.type} "
-            f"dtype={'bf16' if half else 'fp32'} parallel={'fsdp' if args.fsdp else 'ddp'} parameters={parameters}")
-    state = State(model, optimizer, scheduler, rank)
-    # The layout identifies everything that decides the order of the data.
-    layout = hashlib.sha256(repr((objects, world, args.batch, args.context, args.seed)).encode()).hexdigest()
-    about = {"run": env["RUN_NAME"], "commit": env.get("SCRIPT_COMMIT", ""), "model": shape(args), "layout": layout}
+    model = models.build(args, config, device, half, args.seed, rank)
+    state = checkpoint.State(model, optimizer_of(model, args))
+    # The layout identifies what decides the order of the data.
+    layout = hashlib.sha256(repr((tokens.digest, windows, args.context, held_out, args.seed)).encode()).hexdigest()
+    marker = {"run": env["RUN_NAME"], "commit": env.get("SCRIPT_COMMIT", ""), "model": config, "layout": layout,
+              "tokens": tokens.uri, "global_batch": windows}
+    event_of_rank_0(
+        "started", run=env["RUN_NAME"], commit=env.get("SCRIPT_COMMIT", ""), ranks=world, device=device.type,
+        dtype="bf16" if half else "fp32", parameters=sum(p.numel() for p in model.parameters()), tokens=tokens.count,
+        global_batch=windows, steps_of_an_epoch=batches.steps)
     if found:
-        exact = found[0]["layout"] == layout
-        state.load(found[1], env["AWS_REGION"], exact)
-        if rank == 0:
-            say(f"resumed from {found[1]} at step {state.step}" + (
-                "" if exact else "; the data order restarts: objects, processes, batch or seed have changed"))
+        state.load(found[1], env["AWS_REGION"])
+        if not (exact := found[0]["layout"] == layout):
+            state.turn = 0
+        event_of_rank_0("resumed", checkpoint=found[1], step=state.step, data="goes on" if exact else
+                        "begins again: dataset, tokenizer, context, global batch or seed have changed")
+    run(env, args, state, batches, held_out_rows, -(-held_out // world), flags, marker, device)
+    event_of_rank_0("publishing", uri=env["ARTIFACT_URI"])
+    models.publish(model, env["ARTIFACT_URI"], prepare.Tokenizer(args.tokenizer), half, rank, world)
+    dist.barrier()
+    if rank == 0:
+        s3.write(s3.join(env["ARTIFACT_URI"], PUBLISHED), json.dumps(marker | {"step": state.step}, indent=1))
+        event("finished", step=state.step, model=env["ARTIFACT_URI"])
+    dist.destroy_process_group()
 
+
+def run(env, args, state, batches, held_out, most_held_out, flags, marker, device):
+    """Trains to the last step, and saves."""
+    rank, world, model, optimizer = dist.get_rank(), dist.get_world_size(), state.model, state.optimizer
+    writing = dist.new_group(backend="gloo", timeout=datetime.timedelta(seconds=SAVE))
+    checkpoints = checkpoint.Checkpoints(env["CHECKPOINT_URI"], env["AWS_REGION"], marker, args.keep, writing)
+    flops, peak = models.flops_per_token(model, args.context), float(env.get("ACCELERATOR_BF16_TFLOPS") or 0) * 1e12
     model.train()
-    began, seen = time.monotonic(), 0
+    began, steps, waited, stalled = time.monotonic(), 0, 0.0, 0.0  # of the interval that is logged
+    seconds, validation = math.inf, {}
     while state.step < args.steps:
         if args.log_data:
-            say(f"rank={rank} step={state.step + 1} windows={(windows.first + windows.numbers(state.turn)).tolist()}")
-        x, y = (t.to(device) for t in windows.batch(state.turn))
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            event("data", step=state.step + 1, windows=batches.windows(state.turn))
+        parts = batches.batch(state.turn).split(args.batch)
+        torch.manual_seed(args.seed + (state.step << 20) + rank)  # of dropout, so that a resumed run has the same
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(args, state.step)
+        loss = torch.zeros((), device=device)
+        for part in parts:
+            part_loss = loss_of(model, part, device) / len(parts)
+            part_loss.backward()
+            loss += part_loss.detach()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        scheduler.step()
-        state.step, state.turn, seen = state.step + 1, state.turn + 1, seen + world * y.numel()
+        state.step, state.turn, steps = state.step + 1, state.turn + 1, steps + 1
+        beat()
 
-        if state.step % args.log_every == 0 or state.step == args.steps:
-            mean = loss.detach().clone()
-            dist.all_reduce(mean)
-            mean = mean.item() / world  # waits for the GPU before the clock is read
-            now, memory = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-            peak = torch.cuda.max_memory_allocated() if gpu else memory
-            if rank == 0:
-                say(f"step={state.step} loss={mean:.4f} tokens_per_second={seen / (now - began):.0f} "
-                    f"peak_memory_mib={peak >> 20}")
-            began, seen = now, 0
-        # SIGTERM to one process stops all: a checkpoint needs every process at the same step.
-        anyone = terminating.clone()
-        dist.all_reduce(anyone, dist.ReduceOp.MAX)
-        if state.step % args.save_every == 0 or state.step == args.steps or anyone:
-            save(env, state, about, args.keep)
-        if anyone and state.step < args.steps:
+        last, saving = state.step == args.steps, state.step % args.save_every == 0
+        if args.validate_every and (state.step % args.validate_every == 0 or last):
+            validation = {"validation_loss": validate(model, held_out, most_held_out, args.batch, device)}
+        if state.step % args.log_every == 0 or saving or last:
+            dist.all_reduce(loss)
+            loss, norm = loss.item() / world, float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise FloatingPointError(f"step {state.step}: loss {loss}, norm of the gradients {norm}; nothing was saved since")
+        if state.step % args.log_every == 0 or last:
+            now = time.monotonic()
+            seconds, speed = (now - began) / steps, steps * batches.global_batch * args.context / (now - began)
+            memory = torch.cuda.max_memory_allocated() if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            event_of_rank_0(
+                "step", step=state.step, loss=loss, **validation, learning_rate=learning_rate(args, state.step - 1), gradient_norm=norm,
+                tokens_per_second=speed, tokens_per_second_per_device=speed / world,
+                **({"mfu": speed / world * flops / peak} if flops and peak else {}), data_wait_seconds=batches.waited - waited,
+                checkpoint_seconds=checkpoints.stalled - stalled, memory_mib=memory >> 20, eta_seconds=(args.steps - state.step) * seconds)
+            began, steps, validation, waited, stalled = now, 0, {}, batches.waited, checkpoints.stalled
+        checkpoints.settled()
+        terminated = flags.raised(state.step, seconds)
+        if saving or last or terminated:
+            checkpoints.save(state)
+        if (last or terminated) and not checkpoints.settle() and not last:
+            raise RuntimeError(f"step {state.step}: told to stop, but could not save")
+        if terminated and not last:
             stop("terminated", f"SIGTERM: saved step {state.step}")
-        launch.beat()
-    publish(env, state, about)
-    dist.destroy_process_group()
+
+
+def main(env, args):
+    """Runs a rank, and prints how it ends."""
+    try:
+        train(env, args)
+    except SystemExit as end:
+        event_of_rank_0("interrupted" if end.code == EXIT_CODES["terminated"] else "failed", code=end.code)
+        raise
+    except Exception as error:
+        name = "interrupted" if launch.lost_peer(error) else "failed"
+        event_of_rank_0(name, reason=f"{type(error).__name__}: {error}".splitlines()[0])
+        raise
 
 
 if __name__ == "__main__":
     arguments = options()
     if launch.is_rank():
-        launch.rank(functools.partial(train, os.environ, arguments))
+        launch.rank(functools.partial(main, os.environ, arguments))
     else:
         launch.main(functools.partial(check, os.environ, arguments))

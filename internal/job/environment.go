@@ -34,6 +34,9 @@ func (r Run) environment() []corev1.EnvVar {
 		variable("AWS_REGION", r.Region),
 		variable("AWS_DEFAULT_REGION", r.Region), // the only one that boto3 reads
 	}
+	if peak := r.Pool.Type.BF16TFLOPS(); peak > 0 {
+		env = append(env, variable("ACCELERATOR_BF16_TFLOPS", peak)) // of one accelerator, for the utilization that a run logs
+	}
 	// One reference per variable and not envFrom: the same ConfigMap holds the scripts, which envFrom would put into
 	// the environment too, and so the Job's spec shows which variables a rank has.
 	for _, key := range deployed() {

@@ -87,7 +87,8 @@ func ReadScripts(folder fs.FS) (Scripts, error) {
 	}
 	if size := scripts.size(); size > maxScriptBytes {
 		faults = append(faults, fmt.Errorf(
-			"total size: %d bytes, but a ConfigMap holds %d: put libraries into the image", size, maxScriptBytes))
+			"total size: %d bytes, but a ConfigMap holds %d: put libraries into the image, and a large tokenizer into a bucket "+
+				"(train.py --tokenizer)", size, maxScriptBytes))
 	}
 	if len(scripts) == 0 {
 		faults = append(faults, errors.New("no script found"))

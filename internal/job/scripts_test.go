@@ -48,6 +48,7 @@ func TestRefusedScripts(t *testing.T) {
 		"a ConfigMap holds 983040":         {"big.txt": file(strings.Repeat("x", maxScriptBytes))},
 		"total size: 983050 bytes":         {"a.txt": file(strings.Repeat("x", maxScriptBytes/2)), "b.txt": file(strings.Repeat("x", maxScriptBytes/2))},
 		"put libraries into the image":     {"big.txt": file(strings.Repeat("x", 1<<20))},
+		"a large tokenizer into a bucket":  {"tokenizer/tokenizer.json": file(strings.Repeat("x", 1<<20))},
 		"put data into a bucket":           {"lib/model.bin": file("\xff"), "train.py": file("x")},
 	} {
 		if _, err := ReadScripts(folder); err == nil || !strings.Contains(err.Error(), want) {

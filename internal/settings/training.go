@@ -42,7 +42,8 @@ var (
 // platformVariables are set for every rank by the platform. Other values would make ranks disagree, or write where
 // another run does.
 var platformVariables = []string{
-	"ACCELERATOR", "ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME", "NODE_NAME",
+	"ACCELERATOR", "ACCELERATOR_BF16_TFLOPS", "ARTIFACT_URI", "AWS_DEFAULT_REGION", "AWS_REGION", "CHECKPOINT_URI", "DATASET_URI", "HOME",
+	"NODE_NAME",
 	"RESUME_FROM_URI", "RUN_NAME", "SCRIPT_COMMIT", "USER",
 }
 

@@ -140,6 +140,7 @@ func TestInterruptions(t *testing.T) {
 			[]string{"training: ends run a", "cluster.pools.a: replaces the nodes of the pool one after another (z)", "cluster.pools.gpu: replaces the nodes of the pool one after another (y)", "cluster: replaces the system nodes one after another (x)"},
 		},
 		"unknown past": {Facts{}, Facts{"run": "a", "run.pool": "gpu"}, []Roll{{"gpu", "y"}}, []string{"cluster.pools.gpu: replaces the nodes of the pool one after another (y). Interrupts run a, "}},
+		"system nodes": {Facts{"cluster.system": "a"}, Facts{"cluster.system": "b"}, nil, []string{"cluster: replaces the node group of the system nodes"}},
 		"notebook":     {Facts{"sagemaker.notebook": "a"}, Facts{"sagemaker.notebook": "b"}, nil, []string{"sagemaker.notebook: replaces"}},
 		"no notebook":  {Facts{"sagemaker.notebook": "a"}, Facts{}, nil, []string{"sagemaker.notebook: deletes"}},
 	} {

@@ -46,6 +46,10 @@ func TestReview(t *testing.T) {
 		{"network.zones", "a, b", "a, bc", "can only be appended", ""},
 		{"network.zones", "a, b", "b, a", "can only be appended", ""},
 		{"network.zones", "a, b, c", "a, b", "can only be appended", ""},
+		{"network.flowLogDays", "30", "0", "", "deletes the log group of the VPC flow logs"},
+		{"network.flowLogDays", "30", "60", "", ""},
+		{"cluster.containerInsights", "true", "false", "", "deletes the log groups of Container Insights"},
+		{"cluster.containerInsights", "false", "true", "", ""},
 		{"cluster.kubeconfig", "", "abc", "has a cluster of its own", ""},
 		{"cluster.kubeconfig", "abc", "", "cannot be removed", ""},
 		{"cluster.kubeconfig", "abc", "def", "cannot change to another server", ""},
@@ -140,6 +144,7 @@ func TestInterruptions(t *testing.T) {
 			[]string{"training: ends run a", "cluster.pools.a: replaces the nodes of the pool one after another (z)", "cluster.pools.gpu: replaces the nodes of the pool one after another (y)", "cluster: replaces the system nodes one after another (x)"},
 		},
 		"unknown past": {Facts{}, Facts{"run": "a", "run.pool": "gpu"}, []Roll{{"gpu", "y"}}, []string{"cluster.pools.gpu: replaces the nodes of the pool one after another (y). Interrupts run a, "}},
+		"system nodes": {Facts{"cluster.system": "a"}, Facts{"cluster.system": "b"}, nil, []string{"cluster: replaces the node group of the system nodes"}},
 		"notebook":     {Facts{"sagemaker.notebook": "a"}, Facts{"sagemaker.notebook": "b"}, nil, []string{"sagemaker.notebook: replaces"}},
 		"no notebook":  {Facts{"sagemaker.notebook": "a"}, Facts{}, nil, []string{"sagemaker.notebook: deletes"}},
 	} {

@@ -74,8 +74,10 @@ func (f Facts) cluster(region string, n settings.Network, c settings.Cluster) {
 	if n.VPCID == "" {
 		f["network.cidr"] = n.CIDR
 		f["network.zones"] = letters(n.Zones, region)
+		f["network.flowLogDays"] = strconv.Itoa(n.FlowLogDays)
 	}
 	f["cluster.version"] = c.Version
+	f["cluster.containerInsights"] = strconv.FormatBool(c.ContainerInsights)
 	for name, pool := range c.Pools {
 		f[pools+name+".nodes"] = strconv.Itoa(pool.Nodes)
 	}

@@ -48,6 +48,8 @@ func rules() []rule {
 		{key: "network.cidr", changed: fixed("a VPC keeps its range. For another range, " + anotherStack)},
 		{key: "network.vpcId", changed: fixed("an EKS cluster stays in its VPC. For another VPC, " + anotherStack)},
 		{key: "network.zones", changed: zones},
+		{key: "network.flowLogDays", changed: logsDeleted("0", "the log group of the VPC flow logs")},
+		{key: "cluster.containerInsights", changed: logsDeleted("false", "the log groups of Container Insights")},
 		{key: "cluster.kubeconfig", changed: existingCluster},
 		{key: "cluster.version", changed: version},
 		{key: "cluster.pools.*.nodes", changed: nodes},
@@ -199,8 +201,19 @@ func number(text string) int {
 }
 
 func nodes(c change) (string, string) {
-	region, group := c.New["region"], "-pool-"+c.entry()+"-"
-	return c.refusal(fmt.Sprintf("is the initial size only, and the pool exists. Set it back, and scale the node group: `aws eks update-nodegroup-config "+
-		"--region %s --cluster-name %s --scaling-config desiredSize=%s --nodegroup-name $(aws eks list-nodegroups --region %s --cluster-name %s "+
-		"--query \"nodegroups[?contains(@, '%s')]\" --output text)`", region, c.Cluster, c.new, region, c.Cluster, group)), ""
+	at := fmt.Sprintf("--region %s --cluster-name %s", c.New["region"], c.Cluster)
+	return c.refusal(fmt.Sprintf("it is the initial size, and the pool exists. Set it back, and scale the node group, as the training account: "+
+		"`aws eks update-nodegroup-config %s --scaling-config desiredSize=%s --nodegroup-name $(aws eks list-nodegroups %s --output text | "+
+		"grep -oE '%s-pool-%s-[0-9a-f]{7}$')`. If the creation of the pool failed, remove the pool, run `pulumi up`, and add it again",
+		at, c.new, at, c.Cluster, c.entry())), ""
+}
+
+// logsDeleted is the rule of a setting without which log groups are deleted.
+func logsDeleted(off, what string) func(change) (refuse, note string) {
+	return func(c change) (string, string) {
+		if c.new != off {
+			return "", ""
+		}
+		return "", "deletes " + what + ": the logs are lost"
+	}
 }

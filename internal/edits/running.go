@@ -14,6 +14,7 @@ const (
 	runKey  = "run" // name of the run; absent without one
 	poolKey = "run.pool"
 	pools   = "cluster.pools."
+	system  = "cluster.system"
 )
 
 // Running returns what an update can interrupt: the run, the notebook, and each pool with the inputs of its node group
@@ -33,6 +34,7 @@ func Running(s settings.Settings, run string) (Facts, error) {
 	if err != nil {
 		return nil, err
 	}
+	facts[system] = strings.Join(append([]string{nodepool.DescribeSystem(s.Cluster.SystemInstanceType).AMIType}, privateSubnets(s.Network)...), " ")
 	for name, pool := range s.Cluster.Pools {
 		node, err := nodepool.Describe(name, pool)
 		if err != nil {
@@ -45,6 +47,14 @@ func Running(s settings.Settings, run string) (Facts, error) {
 		facts[pools+name] = strings.Join(group, " ")
 	}
 	return facts, nil
+}
+
+// privateSubnets returns what identifies the subnets of system nodes.
+func privateSubnets(n settings.Network) []string {
+	if n.VPCID != "" {
+		return n.PrivateSubnetIDs
+	}
+	return n.Zones
 }
 
 // acceleratorSubnets returns what identifies the subnet of accelerator nodes in each zone.
@@ -120,6 +130,9 @@ func (e Edit) Interruptions(s settings.Settings, rolls []Roll) []string {
 		case standing && old != group:
 			lines = append(lines, fmt.Sprintf("%s: replaces the node group: %s%s", key, replacement(s.Cluster.Pools[name]), e.interrupted(name)))
 		}
+	}
+	if old := e.Old[system]; old != "" && e.New[system] != "" && old != e.New[system] {
+		lines = append(lines, "cluster: replaces the node group of the system nodes: new nodes start, then the old ones are terminated. Runs go on")
 	}
 	slices.SortFunc(rolls, func(a, b Roll) int { return strings.Compare(a.Pool, b.Pool) })
 	for _, roll := range rolls {

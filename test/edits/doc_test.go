@@ -74,19 +74,26 @@ func doc(project string) (string, error) {
 	}
 	fmt.Fprintf(&out, "%d edits, of which %d are refused.\n", len(rows), refused)
 	slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(section(a), section(b)) })
-	before := ""
+	before, standing := "", map[string]object{}
 	for _, row := range rows {
 		if at := section(row); at != before {
 			before = at
 			fmt.Fprintf(&out, "\n## %s\n\n| setting | edit | from | to | effect | |\n|---|---|---|---|---|---|\n", at)
 		}
-		settings, err := Bases()[row.Base].settings(project)
-		if err != nil {
-			return "", err
+		settings, ok := standing[row.Base]
+		if !ok {
+			var err error
+			if settings, err = Bases()[row.Base].settings(project); err != nil {
+				return "", err
+			}
+			standing[row.Base] = settings
 		}
 		from, to := shown(stackfile.Get(settings, row.Path)), shown(row.To)
 		if row.Secret {
-			from, to = "secret", "another secret"
+			to = "a secret"
+		}
+		if _, secret := Bases()[row.Base].Secrets[row.Path]; secret {
+			from = "a secret"
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s | %s | %s |\n", Setting(row.Path), row.Change, from, to, row.Effect, cell(row.Note))
 	}
@@ -112,7 +119,7 @@ func shown(value any) string {
 		return ""
 	}
 	const longest = 60
-	short := strings.NewReplacer(`"`, "", `":`, ": ", ",", ", ").Replace(string(text))
+	short := strings.NewReplacer(`":`, ": ", `"`, "", ",", ", ").Replace(string(text))
 	if len(short) > longest {
 		short = short[:longest] + "…"
 	}

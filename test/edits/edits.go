@@ -20,6 +20,7 @@ const (
 	Removed   Change = "removed"   // without an entry or element, or with an empty value
 	Renamed   Change = "renamed"   // the same entry under another name
 	Reordered Change = "reordered" // the same elements in another order
+	Renewed   Change = "renewed"   // other credentials for the same server
 )
 
 // Effect is what an edit does.

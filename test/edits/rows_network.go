@@ -4,7 +4,7 @@ func networkRows() []Row {
 	return []Row{
 		{Base: "dev", Path: "network.cidr", Change: Value, To: "10.1.0.0/16", Effect: Refused, Quick: true, Says: []string{"network.cidr: cannot change"},
 			Note: "EKS cannot move a cluster to another VPC. For another range, bring up another stack."},
-		{Base: "dev", Path: "network.zones", Change: Added, To: list{"a", "b", "c", "d"}, Effect: Replaces, Quick: true,
+		{Base: "dev", Path: "network.zones", Change: Added, To: list{"a", "b", "c", "d"}, Effect: Replaces, Quick: true, Says: []string{"system"},
 			Note: "The system pool, whose nodes are replaced; runs continue. The control plane keeps its subnets."},
 		{Base: "dev", Path: "network.zones", Change: Removed, To: list{"a", "b"}, Effect: Refused, Says: []string{"network.zones: ", "appended"},
 			Note: "The subnets hold the control plane, the system nodes and the NAT gateway."},

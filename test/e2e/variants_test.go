@@ -220,7 +220,10 @@ func variants(t *testing.T) []variant {
 					check: func(r *reader) { r.nodes("system", 2) }},
 				{name: "system nodes lowered", set: map[string]any{"cluster.systemNodes": 1}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
 					check: func(r *reader) { r.nodes("system", 1) }},
-				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: []string{running},
+				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: append(slices.Concat(
+					replacement("aws:ec2/subnet:Subnet network-gpu-1"), replacement("aws:eks/nodeGroup:NodeGroup pool-cpu"),
+					replacement("aws:ec2/routeTableAssociation:RouteTableAssociation network-gpu-1-routes"),
+				), running),
 					says: []string{"cluster.pools.cpu: replaces the node group"}, check: func(r *reader) { r.zone("cpu", "b") }},
 				{name: "zone added", set: map[string]any{"network.zones": []any{"a", "b", "c"}}, want: []string{standing}},
 				{name: "not to be moved", set: map[string]any{
@@ -261,7 +264,8 @@ func variants(t *testing.T) []variant {
 				{name: "copy removed", set: map[string]any{"storage.copies": copies(60)}, want: []string{"delete aws:s3/objectCopy:ObjectCopy storage-copy-c60"},
 					check: func(r *reader) { r.copied(60, 60) }},
 				{name: "copies changed", set: map[string]any{"storage.copies": changedCopies()}, want: slices.Concat(
-					replaced("c0"), replaced("c1"), replaced("c3"), replaced("c4"),
+					replacement("aws:s3/objectCopy:ObjectCopy storage-copy-c0"), replacement("aws:s3/objectCopy:ObjectCopy storage-copy-c1"),
+					replacement("aws:s3/objectCopy:ObjectCopy storage-copy-c3"), replacement("aws:s3/objectCopy:ObjectCopy storage-copy-c4"),
 					[]string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again", "delete aws:s3/objectCopy:ObjectCopy storage-copy-c2"},
 				), check: func(r *reader) {
 					r.copied(1, 0)
@@ -397,10 +401,9 @@ func changedCopies() map[string]any {
 	return all
 }
 
-// replaced returns the changes of a copy that is copied again.
-func replaced(name string) []string {
-	what := " aws:s3/objectCopy:ObjectCopy storage-copy-" + name
-	return []string{"create-replacement" + what, "replace" + what, "delete-replaced" + what}
+// replacement returns the changes of a resource, "type name", that is replaced.
+func replacement(what string) []string {
+	return []string{"create-replacement " + what, "replace " + what, "delete-replaced " + what}
 }
 
 // createSource creates a bucket with n objects, which belongs to no stack.

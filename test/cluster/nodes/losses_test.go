@@ -19,7 +19,7 @@ import (
 
 // endless are arguments of a small model that trains until it is stopped.
 var endless = []string{
-	"--steps=100000000", "--layers=1", "--width=32", "--heads=2", "--context=32", "--batch=2", "--log-every=20", "--save-every=500",
+	"--steps=100000000", "--layers=1", "--width=32", "--heads=2", "--context=32", "--batch=2", "--log-every=20", "--save-every=100",
 }
 
 // loss is one way to lose something of a run that trains on three of four nodes.
@@ -83,7 +83,7 @@ func TestLosses(t *testing.T) {
 
 // lose causes a loss and checks what is promised.
 func (r *run) lose(t *testing.T, c loss) {
-	r.trains(t, time.Now())
+	r.says(t, r.trains(t, time.Now()), "saved s3://") // so that failures of two losses are not from one checkpoint
 	before, err := r.pods()
 	if err != nil || len(before) != r.nodes {
 		t.Fatalf("%d pods: %v", len(before), err)
@@ -142,6 +142,9 @@ func (r *run) lose(t *testing.T, c loss) {
 			}
 			return nil
 		})
+	}
+	if after, err = r.pods(); err != nil || len(after) != r.nodes {
+		t.Fatalf("%d pods: %v", len(after), err)
 	}
 	for index := range r.nodes {
 		if !slices.Contains(c.replaced, index) && after[index].UID != before[index].UID {

@@ -83,10 +83,10 @@ func TestWays(t *testing.T) {
 	if *bench == "" {
 		t.Skip("make bench-run")
 	}
-	addNodes(t, cpuPool, 1, 2, 3, 4)
+	addNodes(t, cpuPool, *first, *first+1, *first+2, *first+3)
 	t.Cleanup(func() {
 		for index := range 4 {
-			removeNode(t, index+1)
+			removeNode(t, *first+index)
 		}
 	})
 	fmt.Println("| way | loss | training steps again after | failures counted by index | restarts of containers |\n|---|---|---|---|---|")

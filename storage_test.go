@@ -265,3 +265,14 @@ func TestNotebook(t *testing.T) {
 		}
 	}
 }
+
+// Deleted checkpoints are kept for fewer days than other deleted objects.
+func TestDeletedCheckpointsAreKeptForDays(t *testing.T) {
+	g := runWith(t, map[string]any{"storage.noncurrentDays": 30, "storage.checkpointNoncurrentDays": 4})
+	for bucket, want := range map[string]float64{"checkpoints": 4, "artifacts": 30, "dataset": 30, "logs": 30} {
+		rule := g.one(t, "storage-"+bucket+"-lifecycle")
+		if got := at(rule.inputs, "rules[1].noncurrentVersionExpiration.noncurrentDays"); !got.IsNumber() || got.NumberValue() != want {
+			t.Errorf("%s: %v days, want %v", bucket, got, want)
+		}
+	}
+}

@@ -150,6 +150,7 @@ func badCases() []bad {
 		// Out of range.
 		{"no region", map[string]any{"region": ""}, []string{`region: must be an AWS region, for example us-west-2, got ""; omit the letter of an availability zone`}},
 		{"zone for a region", map[string]any{"region": "us-west-2a"}, []string{`region: must be an AWS region, for example us-west-2, got "us-west-2a"; omit the letter of an availability zone`}},
+		{"too few days for checkpoints", map[string]any{"storage.checkpointNoncurrentDays": 0}, []string{"storage.checkpointNoncurrentDays: must be between 1 and 3650, got 0"}},
 		{"too few days", map[string]any{"storage.noncurrentDays": 0}, []string{"storage.noncurrentDays: must be between 1 and 3650, got 0"}},
 		{"too many days", map[string]any{"storage.logDays": 4000}, []string{"storage.logDays: must be between 1 and 3650, got 4000"}},
 		{"unknown encryption", map[string]any{"storage.encryption": "KMS"}, []string{`storage.encryption: must be one of kms, aes256, got "KMS"; did you mean kms?`}},

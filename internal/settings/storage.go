@@ -21,16 +21,17 @@ const SampleKey = "sample/corpus.txt"
 
 // Storage describes the buckets and what is copied into them.
 type Storage struct {
-	Encryption      string              // KMS or AES256
-	KeepData        bool                // retain buckets, keys and copies on destroy
-	NoncurrentDays  int                 // days to keep replaced and deleted object versions
-	LogDays         int                 // days to keep access logs
-	SourceBucket    string              // existing bucket to copy from. Empty: one is created, with a sample
-	SourceAccountID string              // account that owns it; empty: the training account
-	SourceKMSKeyARN string              // KMS key that encrypts it; empty: none
-	RequesterPays   bool                // the training account pays for reading the source bucket
-	Copies          map[string]Copy     // by name
-	Transfers       map[string]Transfer // by name
+	Encryption               string              // KMS or AES256
+	KeepData                 bool                // retain buckets, keys and copies on destroy
+	NoncurrentDays           int                 // days to keep replaced and deleted object versions
+	CheckpointNoncurrentDays int                 // likewise, of checkpoints: a run deletes many
+	LogDays                  int                 // days to keep access logs
+	SourceBucket             string              // existing bucket to copy from. Empty: one is created, with a sample
+	SourceAccountID          string              // account that owns it; empty: the training account
+	SourceKMSKeyARN          string              // KMS key that encrypts it; empty: none
+	RequesterPays            bool                // the training account pays for reading the source bucket
+	Copies                   map[string]Copy     // by name
+	Transfers                map[string]Transfer // by name
 }
 
 // Copy is an object to copy from the source bucket to the dataset bucket.
@@ -48,16 +49,17 @@ type Transfer struct {
 }
 
 type rawStorage struct {
-	Encryption      string                 `json:"encryption"`
-	KeepData        bool                   `json:"keepData"`
-	NoncurrentDays  int                    `json:"noncurrentDays"`
-	LogDays         int                    `json:"logDays"`
-	SourceBucket    string                 `json:"sourceBucket"`
-	SourceAccountID string                 `json:"sourceAccountId"`
-	SourceKMSKeyARN string                 `json:"sourceKmsKeyArn"`
-	RequesterPays   bool                   `json:"requesterPays"`
-	Copies          map[string]rawCopy     `json:"copies"`
-	Transfers       map[string]rawTransfer `json:"transfers"`
+	Encryption               string                 `json:"encryption"`
+	KeepData                 bool                   `json:"keepData"`
+	NoncurrentDays           int                    `json:"noncurrentDays"`
+	CheckpointNoncurrentDays int                    `json:"checkpointNoncurrentDays"`
+	LogDays                  int                    `json:"logDays"`
+	SourceBucket             string                 `json:"sourceBucket"`
+	SourceAccountID          string                 `json:"sourceAccountId"`
+	SourceKMSKeyARN          string                 `json:"sourceKmsKeyArn"`
+	RequesterPays            bool                   `json:"requesterPays"`
+	Copies                   map[string]rawCopy     `json:"copies"`
+	Transfers                map[string]rawTransfer `json:"transfers"`
 }
 
 type rawCopy struct {
@@ -87,16 +89,17 @@ func (s rawStorage) resolve() Storage {
 		transfers[name] = Transfer(t)
 	}
 	return Storage{
-		Encryption:      s.Encryption,
-		KeepData:        s.KeepData,
-		NoncurrentDays:  s.NoncurrentDays,
-		LogDays:         s.LogDays,
-		SourceBucket:    s.SourceBucket,
-		SourceAccountID: s.SourceAccountID,
-		SourceKMSKeyARN: s.SourceKMSKeyARN,
-		RequesterPays:   s.RequesterPays,
-		Copies:          copies,
-		Transfers:       transfers,
+		Encryption:               s.Encryption,
+		KeepData:                 s.KeepData,
+		NoncurrentDays:           s.NoncurrentDays,
+		CheckpointNoncurrentDays: s.CheckpointNoncurrentDays,
+		LogDays:                  s.LogDays,
+		SourceBucket:             s.SourceBucket,
+		SourceAccountID:          s.SourceAccountID,
+		SourceKMSKeyARN:          s.SourceKMSKeyARN,
+		RequesterPays:            s.RequesterPays,
+		Copies:                   copies,
+		Transfers:                transfers,
 	}
 }
 
@@ -110,6 +113,7 @@ func (s rawStorage) validate(p *field.Path, resolved Storage) field.ErrorList {
 	return slices.Concat(
 		choice(p.Child("encryption"), s.Encryption, KMS, AES256),
 		between(p.Child("noncurrentDays"), s.NoncurrentDays, 1, 3650),
+		between(p.Child("checkpointNoncurrentDays"), s.CheckpointNoncurrentDays, 1, 3650),
 		between(p.Child("logDays"), s.LogDays, 1, 3650),
 		s.validateSource(p),
 		validateCopies(p.Child("copies"), resolved.Copies),

@@ -218,6 +218,38 @@ func TestRetriesAreBounded(t *testing.T) {
 	}
 }
 
+// TestIgnoredExits: codes that say that others have ended a rank are not counted, on whatever index.
+func TestIgnoredExits(t *testing.T) {
+	addNodes(t, "p5.48xlarge", 4)
+	run := four(t)
+	run.Retries = 0
+	name := submit(t, run)
+	seen := 0
+	for _, exit := range job.Exits() {
+		if exit.Outcome != job.Ignored {
+			continue
+		}
+		before := running(t, name, 4)
+		if err := shared.finish(context.Background(), namespace, before[seen].Name, exit.Code, false); err != nil {
+			t.Fatal(err)
+		}
+		var after map[int]*corev1.Pod
+		waitFor(t, "the pod to be replaced", func() (err error) {
+			if after, err = pods(name); err == nil && (after[seen] == nil || after[seen].UID == before[seen].UID) {
+				err = fmt.Errorf("%d pods", len(after))
+			}
+			return err
+		})
+		if got := after[seen].Annotations["batch.kubernetes.io/job-index-failure-count"]; got != "0" {
+			t.Errorf("%d (%s): %s failures are counted", exit.Code, exit.Name, got)
+		}
+		seen++
+	}
+	if seen < 2 {
+		t.Errorf("%d ignored codes: this test tests little", seen)
+	}
+}
+
 // TestDrain: the ranks of drained nodes are replaced on others, any number of times, without using up a retry.
 func TestDrain(t *testing.T) {
 	ctx := context.Background()

@@ -39,6 +39,9 @@ def train():
             do.unlink()
             if what == "hang":
                 time.sleep(1000)
+            if what == "trace":
+                pathlib.Path(os.environ["TORCH_FR_DUMP_TEMP_FILE"] + rank).write_text("collectives")
+                os.abort()
             if what == "raise":
                 raise RuntimeError("Gloo: connection closed by peer")
             os.kill(os.getpid(), int(what[1:])) if what[0] == "-" else os._exit(int(what))
@@ -261,3 +264,20 @@ def test_node_under_repair_costs_no_retry(nodes):
     run.reach(1, "0 of 2 GPUs work")
     run.launchers[1].send_signal(signal.SIGTERM)  # its node is drained
     assert run.code(1, 30) == CODES["terminated"]
+
+
+def test_traces_are_kept(nodes, tmp_path):
+    (tmp_path / "boto3.py").write_text("""
+import pathlib, shutil
+class client:
+    def __init__(self, *_, **__): pass
+    def upload_file(self, file, bucket, key):
+        shutil.copy(file, pathlib.Path(__file__).parent / "-".join([bucket, *key.split("/")]))
+""")
+    run = nodes(PYTHONPATH=str(tmp_path), ARTIFACT_URI="s3://artifacts/runs/a/")
+    run.reach(2, "starts", 2)
+    run.do(5, "trace")
+    run.reach(2, "traces of 1 ranks: s3://artifacts/runs/a/traces/")
+    (kept,) = tmp_path.glob("artifacts-runs-a-traces-*-node-2-trace-5")
+    assert kept.read_text() == "collectives"
+    run.reach(2, "starts", 4)  # the watchdog's abort is a consequence, so that no pod ends

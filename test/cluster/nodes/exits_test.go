@@ -190,12 +190,12 @@ func gpuNodes(t *testing.T) {
 func nodesFor(t *testing.T, env []string) {
 	t.Helper()
 	for index := range 3 {
-		removeNode(t, index+1)
+		removeNode(t, *first+index)
 	}
-	addNodes(t, env, 1, 2, 3)
+	addNodes(t, env, *first, *first+1, *first+2)
 	t.Cleanup(func() {
 		for index := range 3 {
-			removeNode(t, index+1)
+			removeNode(t, *first+index)
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 
 // endless are arguments of a small model that trains until it is stopped.
 var endless = []string{
-	"--steps=100000000", "--layers=1", "--width=32", "--heads=2", "--context=32", "--batch=2", "--log-every=20", "--save-every=500",
+	"--steps=100000000", "--layers=1", "--width=32", "--heads=2", "--context=32", "--batch=2", "--log-every=20", "--save-every=100",
 }
 
 // loss is one way to lose something of a run that trains on three of four nodes.
@@ -57,10 +57,10 @@ func losses() []loss {
 // TestLosses: after each loss, the pods of the others are the same as before, nothing is counted against them, and training
 // goes on from a checkpoint.
 func TestLosses(t *testing.T) {
-	addNodes(t, cpuPool, 1, 2, 3, 4)
+	addNodes(t, cpuPool, *first, *first+1, *first+2, *first+3)
 	t.Cleanup(func() {
 		for index := range 4 {
-			removeNode(t, index+1)
+			removeNode(t, *first+index)
 		}
 	})
 	began := time.Now()
@@ -83,7 +83,7 @@ func TestLosses(t *testing.T) {
 
 // lose causes a loss and checks what is promised.
 func (r *run) lose(t *testing.T, c loss) {
-	r.trains(t, time.Now())
+	r.says(t, r.trains(t, time.Now()), "saved s3://") // so that failures of two losses are not from one checkpoint
 	before, err := r.pods()
 	if err != nil || len(before) != r.nodes {
 		t.Fatalf("%d pods: %v", len(before), err)
@@ -142,6 +142,9 @@ func (r *run) lose(t *testing.T, c loss) {
 			}
 			return nil
 		})
+	}
+	if after, err = r.pods(); err != nil || len(after) != r.nodes {
+		t.Fatalf("%d pods: %v", len(after), err)
 	}
 	for index := range r.nodes {
 		if !slices.Contains(c.replaced, index) && after[index].UID != before[index].UID {
@@ -222,7 +225,7 @@ func killWhileSaving(index int) cause {
 
 // newestCheckpoint returns the folder of the newest checkpoint in S3, and whether it has its marker.
 func newestCheckpoint(t *testing.T) (string, bool) {
-	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/checkpoints?list-type=2", s3Port))
+	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/checkpoints?list-type=2", s3Port()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,13 +297,13 @@ func drain(index int) cause {
 func drainWithoutRoom(index int) cause {
 	return func(t *testing.T, r *run, pods map[int]*corev1.Pod) {
 		for node := range 4 {
-			cordon(t, fmt.Sprintf("node-%d", node+1), true)
+			cordon(t, fmt.Sprintf("node-%d", *first+node), true)
 		}
 		began := time.Now()
 		drain(index)(t, r, pods)
 		r.says(t, began, fmt.Sprintf("waiting for 1 of %d nodes", r.nodes))
 		for node := range 4 {
-			cordon(t, fmt.Sprintf("node-%d", node+1), false)
+			cordon(t, fmt.Sprintf("node-%d", *first+node), false)
 		}
 	}
 }

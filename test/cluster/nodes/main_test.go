@@ -5,6 +5,7 @@ package nodes
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -23,7 +24,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-const s3Port = 5560
+// Two clusters can be on one machine if their nodes have other numbers.
+var first = flag.Int("first-node", 1, "number of the first node, of up to ten")
+
+func s3Port() int { return 5559 + *first }
 
 // lab is the cluster of all tests, which run one after the other.
 var lab *cluster
@@ -41,6 +45,7 @@ type cluster struct {
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "real-nodes-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -147,13 +152,16 @@ func (c *cluster) startPlane() (err error) {
 // startS3 starts the emulator on every address, with the buckets and the sample. Pods reach it at an address that no lost node
 // takes away.
 func (c *cluster) startS3(venv string) (err error) {
-	_ = exec.Command("ip", "link", "delete", "llmhost").Run()
-	for _, command := range []string{"link add llmhost type bridge", "addr add 10.244.0.1/24 dev llmhost", "link set llmhost up"} {
+	host := fmt.Sprintf("llmhost%d", *first)
+	_ = exec.Command("ip", "link", "delete", host).Run()
+	for _, command := range []string{
+		"link add " + host + " type bridge", fmt.Sprintf("addr add 10.244.%d.1/24 dev %s", *first-1, host), "link set " + host + " up",
+	} {
 		if output, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %s: %w: %s", command, err, output)
 		}
 	}
-	if c.s3, err = c.background("s3", nil, c.python, "-m", "moto.server", "-H", "0.0.0.0", "-p", fmt.Sprint(s3Port)); err != nil {
+	if c.s3, err = c.background("s3", nil, c.python, "-m", "moto.server", "-H", "0.0.0.0", "-p", fmt.Sprint(s3Port())); err != nil {
 		return err
 	}
 	sample, err := os.ReadFile("../../../sample/corpus.txt")
@@ -179,7 +187,7 @@ func (c *cluster) startS3(venv string) (err error) {
 }
 
 func s3Put(path string, body []byte) error {
-	request, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://127.0.0.1:%d/%s", s3Port, path), bytes.NewReader(body))
+	request, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://127.0.0.1:%d/%s", s3Port(), path), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -215,7 +223,7 @@ func (c *cluster) buildImages(venv string) error {
 		}
 	}
 	env := strings.Join([]string{
-		"PATH=" + venv + "/bin:/usr/bin:/bin", fmt.Sprintf("AWS_ENDPOINT_URL=http://10.244.0.1:%d", s3Port), "OMP_NUM_THREADS=1",
+		"PATH=" + venv + "/bin:/usr/bin:/bin", fmt.Sprintf("AWS_ENDPOINT_URL=http://10.244.%d.1:%d", *first-1, s3Port()), "OMP_NUM_THREADS=1",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "PYTHONDONTWRITEBYTECODE=1",
 	}, ",")
 	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, image: {"/bin/sh"}} {
@@ -256,6 +264,7 @@ func (c *cluster) stop() {
 			_ = process.Wait()
 		}
 	}
+	_ = exec.Command("ip", "link", "delete", fmt.Sprintf("llmhost%d", *first)).Run()
 	if os.Getenv("KEEP") == "" {
 		_ = os.RemoveAll(c.dir)
 	}

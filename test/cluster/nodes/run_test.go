@@ -83,6 +83,7 @@ func waitFor(t *testing.T, what string, try func() error) {
 
 // run is a Job on the cluster.
 type run struct {
+	job   map[string]any
 	name  string
 	nodes int
 	dir   string
@@ -108,6 +109,7 @@ func start(t *testing.T, manifest string, change func(kind string, object map[st
 			change(object["kind"].(string), object)
 		}
 		if object["kind"] == "Job" {
+			r.job = object
 			spec := object["spec"].(map[string]any)
 			r.nodes = int(spec["completions"].(float64))
 			r.name = object["metadata"].(map[string]any)["name"].(string)
@@ -335,6 +337,17 @@ func (r *run) dump(t *testing.T) {
 // process returns the process id, on this machine, of the launcher of an index (rank false) or of its rank.
 func (r *run) process(t *testing.T, index int, rank bool) int {
 	t.Helper()
+	return r.find(t, index, func(env string) bool { return strings.Contains(env, "\x00BEAT_FILE=") == rank })
+}
+
+// rankProcess returns the process id of the rank of an index, whichever way it was launched.
+func (r *run) rankProcess(t *testing.T, index int) int {
+	t.Helper()
+	return r.find(t, index, func(env string) bool { return strings.Contains(env, "\x00LOCAL_RANK=") })
+}
+
+func (r *run) find(t *testing.T, index int, is func(env string) bool) int {
+	t.Helper()
 	found := 0
 	waitFor(t, fmt.Sprintf("a process of index %d", index), func() error {
 		processes, _ := filepath.Glob("/proc/[0-9]*/environ")
@@ -344,8 +357,7 @@ func (r *run) process(t *testing.T, index int, rank bool) int {
 				continue
 			}
 			env := "\x00" + string(environment)
-			if strings.Contains(env, fmt.Sprintf("\x00PET_NODE_RANK=%d\x00", index)) && strings.Contains(env, "\x00RUN_NAME="+r.name+"\x00") &&
-				strings.Contains(env, "\x00BEAT_FILE=") == rank {
+			if strings.Contains(env, fmt.Sprintf("\x00PET_NODE_RANK=%d\x00", index)) && strings.Contains(env, "\x00RUN_NAME="+r.name+"\x00") && is(env) {
 				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 				if found == 0 || pid < found {
 					found = pid

@@ -1,0 +1,196 @@
+package nodes
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+var (
+	bench  = flag.String("bench-run", "", "compare ways to launch, separated by commas, or all")
+	events = flag.Int("events", 4, "losses of each way")
+	pause  = flag.Duration("pause", 20*time.Second, "training between two losses")
+	seed   = flag.Uint64("seed", 1, "of the losses")
+)
+
+// way is a way to launch a run, and to go on after a loss.
+type way struct {
+	name   string
+	change func(kind string, object map[string]any)
+	again  bool // when a pod has failed, the Job is created anew, as JobSet does
+}
+
+var torchrun = []any{"python", "-m", "torch.distributed.run", "train.py"}
+
+// asTorchrun starts the ranks by torchrun. Only drained pods are not counted.
+func asTorchrun(env map[string]string, job map[string]any) {
+	container := podSpec(job)["containers"].([]any)[0].(map[string]any)
+	container["command"] = torchrun
+	variables := container["env"].([]any)
+	for name, value := range env {
+		variables = slices.DeleteFunc(variables, func(v any) bool { return v.(map[string]any)["name"] == name })
+		variables = append(variables, map[string]any{"name": name, "value": value})
+	}
+	container["env"] = variables
+	policy := job["spec"].(map[string]any)["podFailurePolicy"].(map[string]any)
+	policy["rules"] = policy["rules"].([]any)[:2]
+}
+
+func ways() []way {
+	ofJob := func(change func(job map[string]any)) func(string, map[string]any) {
+		return elsewhere(func(kind string, object map[string]any) {
+			if kind == "Job" {
+				setArgs(object, endless, nil)
+				change(object)
+			}
+		})
+	}
+	return []way{
+		{name: "launch.py", change: ofJob(func(map[string]any) {})},
+		{name: "torchrun, peers end", change: ofJob(func(job map[string]any) { asTorchrun(nil, job) })},
+		{name: "torchrun c10d", change: ofJob(func(job map[string]any) {
+			address := ""
+			for _, v := range podSpec(job)["containers"].([]any)[0].(map[string]any)["env"].([]any) {
+				if variable := v.(map[string]any); variable["name"] == "PET_MASTER_ADDR" {
+					address = variable["value"].(string)
+				}
+			}
+			asTorchrun(map[string]string{
+				"PET_RDZV_BACKEND": "c10d", "PET_RDZV_ENDPOINT": address + ":29500", "PET_MAX_RESTARTS": "1000", "PET_RDZV_ID": "run",
+			}, job)
+		})},
+		{name: "restartPolicyRules", change: ofJob(func(job map[string]any) {
+			asTorchrun(nil, job)
+			container := podSpec(job)["containers"].([]any)[0].(map[string]any)
+			container["restartPolicy"] = "Never"
+			container["restartPolicyRules"] = []any{map[string]any{"action": "Restart", "exitCodes": map[string]any{"operator": "NotIn", "values": []any{int64(0)}}}}
+		})},
+		{name: "restart all", again: true, change: ofJob(func(job map[string]any) { asTorchrun(nil, job) })},
+	}
+}
+
+// TestWays kills ranks and drains nodes under a seed, one after the other, and prints how long it takes until the run makes a
+// new step, and what is counted. The effective time is that of the training between the losses.
+func TestWays(t *testing.T) {
+	if *bench == "" {
+		t.Skip("make bench-run")
+	}
+	addNodes(t, cpuPool, *first, *first+1, *first+2, *first+3)
+	t.Cleanup(func() {
+		for index := range 4 {
+			removeNode(t, *first+index)
+		}
+	})
+	fmt.Println("| way | loss | training steps again after | failures counted by index | restarts of containers |\n|---|---|---|---|---|")
+	for _, w := range ways() {
+		if *bench == "all" || slices.Contains(strings.Split(*bench, ","), w.name) {
+			t.Run(w.name, func(t *testing.T) { w.measure(t) })
+		}
+	}
+}
+
+func (w way) measure(t *testing.T) {
+	random := rand.New(rand.NewPCG(*seed, *seed))
+	began := time.Now()
+	r := start(t, "processors", w.change)
+	r.trains(t, began)
+	first := time.Now()
+	training := time.Duration(0)
+	for range *events {
+		time.Sleep(*pause)
+		training += *pause
+		pods, err := r.pods()
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, drained := random.IntN(3), random.IntN(2) == 0
+		name, at := fmt.Sprintf("rank %d killed", index), time.Now()
+		if drained {
+			name = fmt.Sprintf("node of rank %d drained", index)
+			drain(index)(t, r, pods)
+		} else {
+			signalTo(t, r.rankProcess(t, index), 9)
+		}
+		if w.again {
+			r = r.anew(t, w)
+		}
+		again, end := r.stepAfter(t, at)
+		if drained {
+			cordon(t, pods[index].Spec.NodeName, false)
+		}
+		after, _ := r.pods()
+		restarts := 0
+		for _, pod := range after {
+			for _, status := range pod.Status.ContainerStatuses {
+				restarts += int(status.RestartCount)
+			}
+		}
+		load, _ := os.ReadFile("/proc/loadavg")
+		fmt.Printf("| %s | %s | %s | %v | %d | load %s", w.name, name, again, counted(after), restarts, load)
+		if end != "" {
+			fmt.Printf("| %s | the Job has failed: %s | | | |\n", w.name, end)
+			return
+		}
+	}
+	fmt.Printf("| %s | **effective: %.2f** | | | |\n", w.name, training.Seconds()/time.Since(first).Seconds())
+}
+
+// stepAfter waits for a step after a loss that is later than the last launch, for at most the patience.
+func (r *run) stepAfter(t *testing.T, at time.Time) (took, end string) {
+	t.Helper()
+	for deadline := at.Add(*patience); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+		if reason, message := r.ended(t); reason != "" {
+			return "-", reason + ": " + message
+		}
+		resumed := time.Time{}
+		for _, l := range r.log() {
+			switch {
+			case l.at.After(at) && strings.HasPrefix(l.text, "resumed from"):
+				resumed = l.at
+			case !resumed.IsZero() && l.at.After(resumed) && stepped.MatchString(l.text):
+				return fmt.Sprintf("%.0f s", l.at.Sub(at).Seconds()), ""
+			}
+		}
+	}
+	r.dump(t)
+	return "not within " + patience.String(), "stuck"
+}
+
+// anew waits until a pod of the Job has failed or is being deleted, and creates the Job again.
+func (r *run) anew(t *testing.T, w way) *run {
+	waitFor(t, "a pod that has failed", func() error {
+		list, err := lab.client.CoreV1().Pods(namespace).List(background, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, pod := range list.Items {
+			if pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil {
+				return nil
+			}
+		}
+		return fmt.Errorf("none")
+	})
+	policy := metav1.DeletePropagationForeground
+	if err := lab.client.BatchV1().Jobs(namespace).Delete(background, r.name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the Job to be deleted", func() error {
+		list, err := lab.client.BatchV1().Jobs(namespace).List(background, metav1.ListOptions{})
+		if err == nil && len(list.Items) > 0 {
+			err = fmt.Errorf("it exists")
+		}
+		return err
+	})
+	if err := create(r.job); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

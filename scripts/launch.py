@@ -15,6 +15,8 @@ Environment:
   ACCELERATOR           nvidia, neuron or none: what each rank needs one of
   NODE_NAME, RUN_NAME   of the Kubernetes node, and of the run
   LOST_SECONDS          without a sign of another launcher until it counts as lost; default 30
+  REPAIR_SECONDS        to wait on a node whose accelerators do not work, before the pod ends and is counted; default 1200:
+                        EKS repairs such a node after ten minutes, and a pod on a node that is replaced is not counted
   HANG_SECONDS          without beat() of a rank until it counts as hung; default 360, more than its collectives' timeout
 A rank has RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, GROUP_RANK, MASTER_ADDR and MASTER_PORT, as from torchrun.
 """
@@ -36,6 +38,7 @@ from exits import CONSEQUENCES, EXIT_CODES, say, stop
 
 REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT", "PET_SHUTDOWN_TIMEOUT")
 HANG_SECONDS = float(os.environ.get("HANG_SECONDS", 360))
+REPAIR_SECONDS = float(os.environ.get("REPAIR_SECONDS", 1200))
 START_SECONDS = 1800  # until the first beat: reading the data, loading a checkpoint, compiling
 PUBLISHED = object()  # returned by a check: the run has ended, there is nothing to start
 
@@ -201,8 +204,12 @@ class Launcher:
 
     async def join(self, first=False):
         """Checks, connects to the coordinator, and passes on its messages until the connection ends."""
-        if first and (missing := await missing_accelerators(self.env)):
-            return self.put("end", code=EXIT_CODES["accelerator"], reason=f"accelerator: {missing}")
+        began = time.monotonic()
+        while first and (missing := await missing_accelerators(self.env)):
+            say(f"accelerator: {missing}")
+            if time.monotonic() - began > REPAIR_SECONDS:
+                return self.put("end", code=EXIT_CODES["accelerator"], reason="")
+            await asyncio.sleep(min(60, REPAIR_SECONDS))
         code, saved = await asyncio.to_thread(self.look, first)
         if code is not None:
             return self.put("end", code=code, reason="" if code else "launch: the run has published its model")
@@ -336,7 +343,7 @@ class Launcher:
         self.writer.close()
         self.writer = None
         if not self.terminated:
-            say(f"launch: node {self.node} has lost node 0")
+            say(f"launch: node {self.node} has lost node 0, stays and starts over")
             await self.kill_ranks()
             self.state = "joining"
             self.tasks.append(asyncio.get_running_loop().create_task(self.join()))

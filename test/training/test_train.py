@@ -63,7 +63,9 @@ def test_lines_of_the_log(four):
         line = line | {"validation_loss": line.get("validation_loss", 1)}
         assert line.keys() == {
             "event", "step", "loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second",
-            "tokens_per_second_per_device", "data_wait_seconds", "checkpoint_seconds", "memory_mib", "eta_seconds"}
+            "tokens_per_second_per_device", "mfu", "data_wait_seconds", "checkpoint_seconds", "memory_mib", "eta_seconds"}
+        # 6 operations for each of 106,816 weights, and those of attention; the rendered Job is one of L4 GPUs.
+        assert line["mfu"] == pytest.approx(line["tokens_per_second_per_device"] * (6 * 106816 + 12 * 2 * 64 * 64) / 121e12, rel=1e-4)
         assert line["tokens_per_second_per_device"] == pytest.approx(line["tokens_per_second"] / 4, rel=1e-4)
         assert line["memory_mib"] > 100 and line["tokens_per_second"] > 0
     assert ["validation_loss" in e for e in steps] == [False, True, False, True]

@@ -172,8 +172,7 @@ def test_goes_on_from_an_earlier_run_on_other_ranks(start, four):
 
 def test_given_weights(start, two):
     """A run that starts from a published model computes at once what the model computes."""
-    options = [f"--model={two.env['ARTIFACT_URI']}", f"--tokenizer={two.env['ARTIFACT_URI']}", "--learning-rate=1e-9", "--steps=1",
-               "--validate-every=1", "--log-every=1"]
+    options = [f"--model={two.env['ARTIFACT_URI']}", "--learning-rate=1e-9", "--steps=1", "--validate-every=1", "--log-every=1"]
     run = start("given", options=options).succeed()
     assert run.event("step")["validation_loss"] == pytest.approx(two.events("step")[-1]["validation_loss"], rel=1e-4)
 
@@ -270,6 +269,16 @@ def test_global_batch_of_the_run_that_is_resumed(here, two, capsys):
           here.global_batch, here.options(), found, 2)
     sys.argv[1] = "--batch=1"
     assert here.global_batch(here.options(), found, 2) == 8
+
+
+def test_tokenizer_of_a_model_in_s3_is_its_own(here, two, capsys):
+    import prepare
+    sys.argv += [f"--model={two.env['ARTIFACT_URI']}"]
+    assert prepare.Tokenizer.of(here.options()).vocabulary == 512
+    sys.argv += [f"--model={two.env['CHECKPOINT_URI']}"]
+    stops("configuration", "no tokenizer.json and no tokenizer_config.json", capsys, prepare.Tokenizer.of, here.options())
+    sys.argv += ["--tokenizer=tokenizer"]
+    assert prepare.Tokenizer.of(here.options()).vocabulary == 512
 
 
 @pytest.mark.parametrize("stack,processes", [("dev", 1), ("prod", 8), ("solo", 1)])  # on a g5.xlarge, a p5.48xlarge, a CPU

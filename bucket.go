@@ -27,18 +27,26 @@ func (b *Bucket) url() pulumi.StringOutput { return pulumi.Sprintf("s3://%s/", b
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
 func (b storageBuilder) logBucket() (*Bucket, error) {
 	return b.bucket("logs", bucketRules{
-		expireDays: b.cfg.LogDays,
-		encryption: encryptionByS3(),
-		policy:     policy.LogBucket,
+		expireDays:     b.cfg.LogDays,
+		noncurrentDays: b.cfg.NoncurrentDays,
+		encryption:     encryptionByS3(),
+		policy:         policy.LogBucket,
 	})
 }
+
+const checkpointsPurpose = "checkpoints"
 
 // dataBucket creates a bucket for data, encrypted as the settings say. key is the ARN of its KMS key.
 func (b storageBuilder) dataBucket(purpose string, key pulumi.StringOutput, logs *Bucket) (*Bucket, error) {
 	rules := bucketRules{
-		logs:       logs,
-		encryption: encryptionByS3(),
-		policy:     func(bucket, _ string) policy.Document { return policy.PrivateBucket(bucket) },
+		logs:           logs,
+		noncurrentDays: b.cfg.NoncurrentDays,
+		encryption:     encryptionByS3(),
+		policy:         func(bucket, _ string) policy.Document { return policy.PrivateBucket(bucket) },
+	}
+	if purpose == checkpointsPurpose {
+		// A run deletes its older checkpoints all the time, each as large as all of its state.
+		rules.noncurrentDays = b.cfg.CheckpointNoncurrentDays
 	}
 	if b.cfg.Encryption == settings.KMS {
 		rules.encryption = s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
@@ -62,10 +70,11 @@ func encryptionByS3() s3.BucketServerSideEncryptionConfigurationV2RuleArgs {
 
 // bucketRules is what differs between buckets.
 type bucketRules struct {
-	logs       *Bucket // receives the access logs; nil: none are written
-	expireDays int     // objects are deleted after so many days; 0: never
-	encryption s3.BucketServerSideEncryptionConfigurationV2RuleArgs
-	policy     func(bucketARN, account string) policy.Document
+	logs           *Bucket // receives the access logs; nil: none are written
+	expireDays     int     // objects are deleted after so many days; 0: never
+	noncurrentDays int     // replaced and deleted versions are kept so many days
+	encryption     s3.BucketServerSideEncryptionConfigurationV2RuleArgs
+	policy         func(bucketARN, account string) policy.Document
 }
 
 // bucket creates a bucket and its parts, one part after another, since S3 answers 409 to concurrent changes of one
@@ -132,7 +141,7 @@ func (b storageBuilder) bucketParts(bucket *s3.BucketV2, purpose string, rules b
 		{"lifecycle", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
 			return s3.NewBucketLifecycleConfigurationV2(b.ctx, name, &s3.BucketLifecycleConfigurationV2Args{
 				Bucket: bucket.Bucket,
-				Rules:  lifecycle(b.cfg.NoncurrentDays, rules.expireDays),
+				Rules:  lifecycle(rules.noncurrentDays, rules.expireDays),
 			}, opts...)
 		}},
 	}

@@ -54,7 +54,7 @@ func newStorage(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.St
 	if store.Dataset, err = b.dataBucket("dataset", store.KeyARN, logs); err != nil {
 		return nil, err
 	}
-	if store.Checkpoints, err = b.dataBucket("checkpoints", store.KeyARN, logs); err != nil {
+	if store.Checkpoints, err = b.dataBucket(checkpointsPurpose, store.KeyARN, logs); err != nil {
 		return nil, err
 	}
 	if store.Artifacts, err = b.dataBucket("artifacts", store.KeyARN, logs); err != nil {

@@ -130,6 +130,7 @@ func badCases() []bad {
 		{"no region", map[string]any{"region": ""}, []string{`region: must be an AWS region, for example us-west-2, got ""; omit the letter of an availability zone`}},
 		{"zone for a region", map[string]any{"region": "us-west-2a"}, []string{`region: must be an AWS region, for example us-west-2, got "us-west-2a"; omit the letter of an availability zone`}},
 		{"too few days", map[string]any{"storage.noncurrentDays": 0}, []string{"storage.noncurrentDays: must be between 1 and 3650, got 0"}},
+		{"too few days for checkpoints", map[string]any{"storage.checkpointNoncurrentDays": 0}, []string{"storage.checkpointNoncurrentDays: must be between 1 and 3650, got 0"}},
 		{"too many days", map[string]any{"storage.logDays": 4000}, []string{"storage.logDays: must be between 1 and 3650, got 4000"}},
 		{"unknown encryption", map[string]any{"storage.encryption": "KMS"}, []string{`storage.encryption: must be one of kms, aes256, got "KMS"; did you mean kms?`}},
 		{"isolated region", map[string]any{"region": "us-iso-east-1"}, []string{`region: must not be in an isolated partition, whose accounts, budgets, service principals or endpoint names differ, got "us-iso-east-1"; use a region of the partition aws, for example us-west-2`}},

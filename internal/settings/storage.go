@@ -21,9 +21,12 @@ const SampleKey = "sample/corpus.txt"
 
 // Storage describes the buckets and what is copied into them.
 type Storage struct {
-	Encryption      string              // KMS or AES256
-	KeepData        bool                // retain buckets, keys and copies on destroy
-	NoncurrentDays  int                 // days to keep replaced and deleted object versions
+	Encryption     string // KMS or AES256
+	KeepData       bool   // retain buckets, keys and copies on destroy
+	NoncurrentDays int    // days to keep replaced and deleted object versions
+	// CheckpointNoncurrentDays is NoncurrentDays of the checkpoint bucket.
+	CheckpointNoncurrentDays int
+
 	LogDays         int                 // days to keep access logs
 	SourceBucket    string              // existing bucket to copy from. Empty: one is created, with a sample
 	SourceAccountID string              // account that owns it; empty: the training account
@@ -48,9 +51,12 @@ type Transfer struct {
 }
 
 type rawStorage struct {
-	Encryption      string                 `json:"encryption"`
-	KeepData        bool                   `json:"keepData"`
-	NoncurrentDays  int                    `json:"noncurrentDays"`
+	Encryption     string `json:"encryption"`
+	KeepData       bool   `json:"keepData"`
+	NoncurrentDays int    `json:"noncurrentDays"`
+
+	CheckpointNoncurrentDays int `json:"checkpointNoncurrentDays"`
+
 	LogDays         int                    `json:"logDays"`
 	SourceBucket    string                 `json:"sourceBucket"`
 	SourceAccountID string                 `json:"sourceAccountId"`
@@ -87,10 +93,13 @@ func (s rawStorage) resolve() Storage {
 		transfers[name] = Transfer(t)
 	}
 	return Storage{
-		Encryption:      s.Encryption,
-		KeepData:        s.KeepData,
-		NoncurrentDays:  s.NoncurrentDays,
-		LogDays:         s.LogDays,
+		Encryption:     s.Encryption,
+		KeepData:       s.KeepData,
+		NoncurrentDays: s.NoncurrentDays,
+		LogDays:        s.LogDays,
+
+		CheckpointNoncurrentDays: s.CheckpointNoncurrentDays,
+
 		SourceBucket:    s.SourceBucket,
 		SourceAccountID: s.SourceAccountID,
 		SourceKMSKeyARN: s.SourceKMSKeyARN,
@@ -110,6 +119,7 @@ func (s rawStorage) validate(p *field.Path, resolved Storage) field.ErrorList {
 	return slices.Concat(
 		choice(p.Child("encryption"), s.Encryption, KMS, AES256),
 		between(p.Child("noncurrentDays"), s.NoncurrentDays, 1, 3650),
+		between(p.Child("checkpointNoncurrentDays"), s.CheckpointNoncurrentDays, 1, 3650),
 		between(p.Child("logDays"), s.LogDays, 1, 3650),
 		s.validateSource(p),
 		validateCopies(p.Child("copies"), resolved.Copies),

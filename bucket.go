@@ -43,6 +43,7 @@ func (b storageBuilder) dataBucket(purpose string, key pulumi.StringOutput, logs
 		policy:         func(bucket, _ string) policy.Document { return policy.PrivateBucket(bucket) },
 	}
 	if purpose == "checkpoints" {
+		// A run deletes its older checkpoints all the time, each as large as all of its state.
 		rules.noncurrentDays = b.cfg.CheckpointNoncurrentDays
 	}
 	if b.cfg.Encryption == settings.KMS {

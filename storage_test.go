@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,26 @@ func TestBucketsArePrivate(t *testing.T) {
 			if bucket.inputs.HasValue(inline) {
 				t.Errorf("%s: %s is set inline, and a resource of its own sets it too", bucket.name, inline)
 			}
+		}
+	}
+}
+
+// Replaced and deleted versions are kept for a while: those of checkpoints, of which a run deletes many, for less.
+func TestNoncurrentDays(t *testing.T) {
+	g := runShipped(t, "prod")
+	for _, bucket := range bucketsOf(t, g) {
+		want := 90.0
+		if bucket.name == "storage-checkpoints" {
+			want = 3
+		}
+		var days []float64
+		for _, rule := range g.one(t, bucket.name+"-lifecycle").inputs["rules"].ArrayValue() {
+			if versions, ok := rule.ObjectValue()["noncurrentVersionExpiration"]; ok {
+				days = append(days, versions.ObjectValue()["noncurrentDays"].NumberValue())
+			}
+		}
+		if !slices.Equal(days, []float64{want}) {
+			t.Errorf("%s keeps old versions for %v days, want %v", bucket.name, days, want)
 		}
 	}
 }

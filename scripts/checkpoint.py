@@ -46,10 +46,9 @@ class State:
 def folders(uri):
     """Returns folder -> object sizes by name of every checkpoint under a URI, complete or not."""
     found = collections.defaultdict(dict)
-    for path, size, _ in s3.listing(s3.join(uri, "")):
+    for path, size, _ in s3.listing(uri, "step-"):  # and not the tokens, which may be many
         folder, _, name = path.partition("/")
-        if folder.startswith("step-"):
-            found[folder][name] = size
+        found[folder][name] = size
     return found
 
 

@@ -50,6 +50,11 @@ class Tokenizer:
         self.vocabulary = self.tokenizer.get_vocab_size()
         self.dtype = "<u2" if self.vocabulary <= 1 << 16 else "<u4"
 
+    @classmethod
+    def of(cls, args):
+        """Returns the tokenizer of the options: that of a model in S3, unless another is named."""
+        return cls(args.tokenizer or (args.model if args.model.startswith("s3://") else "tokenizer"))
+
     def encode(self, pieces):
         return [e.ids for e in self.tokenizer.encode_batch_fast(pieces, add_special_tokens=False)]
 
@@ -170,7 +175,7 @@ def main(env, args):
     objects = s3.listing(env["DATASET_URI"])
     if not objects:
         stop("dataset", f"DATASET_URI {env['DATASET_URI']}: no object below this prefix")
-    tokenizer = Tokenizer(args.tokenizer)
+    tokenizer = Tokenizer.of(args)
     name = digest(objects, tokenizer)
     found = find(env, name)
     if not found:

@@ -23,10 +23,10 @@ def join(uri, name):
     return f"{uri.rstrip('/')}/{name}"
 
 
-def listing(uri):
-    """Returns name (relative to the URI), size and ETag of every object under a URI, sorted by name."""
+def listing(uri, start=""):
+    """Returns name (relative to the URI), size and ETag of every object under a URI, sorted by name. start: of the names."""
     bucket, prefix = split(join(uri, ""))
-    pages = CLIENT.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    pages = CLIENT.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + start)
     return sorted((o["Key"][len(prefix):], o["Size"], o["ETag"]) for page in pages for o in page.get("Contents", ()))
 
 

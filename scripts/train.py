@@ -61,7 +61,8 @@ def options():
     p.error = functools.partial(stop, "configuration")  # the Job would retry after argparse's own code, 2
     p.add_argument("--model", default="config.json", help="configuration of a model of transformers, for random weights; or an "
                    "S3 folder with config.json and, to continue from given weights, *.safetensors")
-    p.add_argument("--tokenizer", default="tokenizer", help="folder or S3 folder with tokenizer.json and tokenizer_config.json")
+    p.add_argument("--tokenizer", help="folder or S3 folder with tokenizer.json and tokenizer_config.json; default: that of --model "
+                   "in S3, else the folder tokenizer")
     p.add_argument("--context", type=positive, default=128, help="tokens that the model sees at once")
     p.add_argument("--batch", type=positive, default=8, help="windows that a rank computes at once; limited by memory")
     p.add_argument("--global-batch", type=positive, help="windows per step of all ranks, a multiple of --batch x ranks; default: "
@@ -92,7 +93,7 @@ def check(env, args):
     config = models.configuration(args.model)
     found = starting_point(env, args, config)
     text(env, args)
-    tokenizer = prepare.Tokenizer(args.tokenizer)
+    tokenizer = prepare.Tokenizer.of(args)
     fits(args, config, tokenizer.vocabulary)
     global_batch(args, found, int(env["PET_NNODES"]) * int(env["PET_NPROC_PER_NODE"]))
     return found[0]["step"] if found else 0
@@ -147,7 +148,7 @@ def starting_point(env, args, config):
 # --- data
 def tokens_of(env, args, found, rank, world, meet):
     """Returns the dataset's tokens: those that this run began with, those with the dataset's digest, or new ones."""
-    uri, objects, tokenizer = None, None, prepare.Tokenizer(args.tokenizer)
+    uri, objects, tokenizer = None, None, prepare.Tokenizer.of(args)
     if rank == 0:
         if found and found[1].startswith(env["CHECKPOINT_URI"]) and s3.exists(s3.join(found[0]["tokens"], prepare.INDEX)):
             uri = found[0]["tokens"]  # so that new objects in the dataset do not change the order of the data
@@ -276,7 +277,7 @@ def train(env, args):
                         "begins again: dataset, tokenizer, context, global batch or seed have changed")
     run(env, args, state, batches, held_out_rows, -(-held_out // world), flags, marker, device)
     event_of_rank_0("publishing", uri=env["ARTIFACT_URI"])
-    models.publish(model, env["ARTIFACT_URI"], prepare.Tokenizer(args.tokenizer), half, rank, world)
+    models.publish(model, env["ARTIFACT_URI"], prepare.Tokenizer.of(args), half, rank, world)
     dist.barrier()
     if rank == 0:
         s3.write(s3.join(env["ARTIFACT_URI"], PUBLISHED), json.dumps(marker | {"step": state.step}, indent=1))

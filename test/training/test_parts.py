@@ -150,7 +150,7 @@ def test_every_window_once_in_an_epoch_on_any_number_of_ranks(world, here, token
         seen += windows
     first = seen[:600]
     assert sorted(first) == list(range(600)), "an epoch has another window twice, or one that is held out"
-    assert seen[600:616] != first[:16], "the second epoch has the order of the first"
+    assert [w // 3 for w in seen[600:616]] != [w // 3 for w in first[:16]], "the second epoch has the order of the first"
     held_out = torch.cat([batches.validation(rank, world) for rank, batches in enumerate(ranks)])
     assert held_out.tolist() == [list(range(w * 16, w * 16 + 17)) for w in range(600, 625)]
 

@@ -63,7 +63,9 @@ def test_lines_of_the_log(four):
         line = line | {"validation_loss": line.get("validation_loss", 1)}
         assert line.keys() == {
             "event", "step", "loss", "validation_loss", "learning_rate", "gradient_norm", "tokens_per_second",
-            "tokens_per_second_per_device", "data_wait_seconds", "checkpoint_seconds", "memory_mib", "eta_seconds"}
+            "tokens_per_second_per_device", "mfu", "data_wait_seconds", "checkpoint_seconds", "memory_mib", "eta_seconds"}
+        # 6 operations for each of 106,816 weights, and those of attention; the rendered Job is one of L4 GPUs.
+        assert line["mfu"] == pytest.approx(line["tokens_per_second_per_device"] * (6 * 106816 + 12 * 2 * 64 * 64) / 121e12, rel=1e-4)
         assert line["tokens_per_second_per_device"] == pytest.approx(line["tokens_per_second"] / 4, rel=1e-4)
         assert line["memory_mib"] > 100 and line["tokens_per_second"] > 0
     assert ["validation_loss" in e for e in steps] == [False, True, False, True]
@@ -170,8 +172,7 @@ def test_goes_on_from_an_earlier_run_on_other_ranks(start, four):
 
 def test_given_weights(start, two):
     """A run that starts from a published model computes at once what the model computes."""
-    options = [f"--model={two.env['ARTIFACT_URI']}", f"--tokenizer={two.env['ARTIFACT_URI']}", "--learning-rate=1e-9", "--steps=1",
-               "--validate-every=1", "--log-every=1"]
+    options = [f"--model={two.env['ARTIFACT_URI']}", "--learning-rate=1e-9", "--steps=1", "--validate-every=1", "--log-every=1"]
     run = start("given", options=options).succeed()
     assert run.event("step")["validation_loss"] == pytest.approx(two.events("step")[-1]["validation_loss"], rel=1e-4)
 
@@ -268,6 +269,16 @@ def test_global_batch_of_the_run_that_is_resumed(here, two, capsys):
           here.global_batch, here.options(), found, 2)
     sys.argv[1] = "--batch=1"
     assert here.global_batch(here.options(), found, 2) == 8
+
+
+def test_tokenizer_of_a_model_in_s3_is_its_own(here, two, capsys):
+    import prepare
+    sys.argv += [f"--model={two.env['ARTIFACT_URI']}"]
+    assert prepare.Tokenizer.of(here.options()).vocabulary == 512
+    sys.argv += [f"--model={two.env['CHECKPOINT_URI']}"]
+    stops("configuration", "no tokenizer.json and no tokenizer_config.json", capsys, prepare.Tokenizer.of, here.options())
+    sys.argv += ["--tokenizer=tokenizer"]
+    assert prepare.Tokenizer.of(here.options()).vocabulary == 512
 
 
 @pytest.mark.parametrize("stack,processes", [("dev", 1), ("prod", 8), ("solo", 1)])  # on a g5.xlarge, a p5.48xlarge, a CPU

@@ -1,13 +1,16 @@
 package platform
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"llm-platform/test/engine"
 	"llm-platform/test/engine/enginetest"
+	"llm-platform/test/simcloud"
 )
 
 // The preview of an edit says what it ends, deletes, replaces, rolls and interrupts, and nothing of other edits.
@@ -117,5 +120,33 @@ func TestDestroyWithoutProgram(t *testing.T) {
 	enginetest.Run(t, s, "destroy")
 	if left := named(cloud, "kubernetes:", ""); len(left) > 0 {
 		t.Errorf("destroy left %v", left)
+	}
+}
+
+// What an update would have ended is said again after it failed.
+func TestSaidAgain(t *testing.T) {
+	t.Parallel()
+	var refuse atomic.Bool
+	_, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
+		c.OnCall = func(call simcloud.Call) error {
+			if refuse.Load() && call.Op == "create" {
+				return errors.New("refused")
+			}
+			return nil
+		}
+	})
+	alone(t, s)
+	set(t, s, "guardrails.enabled", false) // without an organization, a warning
+	enginetest.Run(t, s, "up")
+	set(t, s, "training.args", []any{"--steps=50"})
+	refuse.Store(true)
+	enginetest.Fail(t, s, "up")
+	refuse.Store(false)
+	if said := warnings(enginetest.Run(t, s, "preview")); len(said) != 1 || !strings.HasPrefix(said[0], "training: ends run ") {
+		t.Errorf("said %q", said)
+	}
+	enginetest.Run(t, s, "up")
+	if said := warnings(enginetest.Run(t, s, "preview")); len(said) > 0 {
+		t.Errorf("said without an edit: %q", said)
 	}
 }

@@ -55,7 +55,7 @@ func ways() []way {
 	}
 	return []way{
 		{name: "launch.py", change: ofJob(func(map[string]any) {})},
-		{name: "torchrun, peers end", change: ofJob(func(job map[string]any) { asTorchrun(nil, job) })},
+		{name: "torchrun static", change: ofJob(func(job map[string]any) { asTorchrun(nil, job) })},
 		{name: "torchrun c10d", change: ofJob(func(job map[string]any) {
 			address := ""
 			for _, v := range podSpec(job)["containers"].([]any)[0].(map[string]any)["env"].([]any) {

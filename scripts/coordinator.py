@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 
 from exits import CONSEQUENCES, EXIT_CODES, say
@@ -11,6 +12,7 @@ from exits import CONSEQUENCES, EXIT_CODES, say
 ATTEMPTS = 3  # failures from one checkpoint that end the run
 LOST_SECONDS = float(os.environ.get("LOST_SECONDS", 30))
 JUDGE_SECONDS = 2  # for reports of failures that have the same cause, of launchers that do not answer
+GENTLE = (EXIT_CODES["terminated"], 128 + signal.SIGABRT)  # the ranks have saved, or NCCL writes traces: all end soon
 HUNG = "hung"  # in place of an exit code
 
 
@@ -125,7 +127,7 @@ class Coordinator:
         say(f"launch: attempt {self.attempt} ends: {reason}")
         for member in self.members.values():
             member.state = "stopping"
-            member.send(type="stop", gently=code == EXIT_CODES["terminated"])
+            member.send(type="stop", gently=code in GENTLE)
         self.judgement = asyncio.get_running_loop().call_later(JUDGE_SECONDS, self.judge)
 
     def judge(self):

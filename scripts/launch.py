@@ -33,7 +33,8 @@ import sys
 import tempfile
 import time
 
-from coordinator import LOST_SECONDS, Coordinator, keep_alive
+import traces
+from coordinator import GENTLE, LOST_SECONDS, Coordinator, keep_alive
 from exits import CONSEQUENCES, EXIT_CODES, say, stop
 
 REQUIRED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT", "PET_SHUTDOWN_TIMEOUT")
@@ -41,7 +42,6 @@ HANG_SECONDS = float(os.environ.get("HANG_SECONDS", 360))
 REPAIR_SECONDS = float(os.environ.get("REPAIR_SECONDS", 1200))
 START_SECONDS = 1800  # until the first beat: reading the data, loading a checkpoint, compiling
 PUBLISHED = object()  # returned by a check: the run has ended, there is nothing to start
-
 
 if "LOCAL_RANK" not in os.environ:  # until the launcher handles it: the first process of a container ignores SIGTERM
     signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_CODES["terminated"]))
@@ -204,9 +204,10 @@ class Launcher:
 
     async def join(self, first=False):
         """Checks, connects to the coordinator, and passes on its messages until the connection ends."""
-        began = time.monotonic()
+        began = None
         while first and (missing := await missing_accelerators(self.env)):
             say(f"accelerator: {missing}")
+            began = began or time.monotonic()
             if time.monotonic() - began > REPAIR_SECONDS:
                 return self.put("end", code=EXIT_CODES["accelerator"], reason="")
             await asyncio.sleep(min(60, REPAIR_SECONDS))
@@ -273,6 +274,7 @@ class Launcher:
         environment = self.env | {
             "MASTER_ADDR": self.writer.get_extra_info("peername")[0], "MASTER_PORT": str(port),
             "WORLD_SIZE": str(self.nodes * self.processes), "LOCAL_WORLD_SIZE": str(self.processes), "GROUP_RANK": str(self.node),
+            "TORCH_FR_DUMP_TEMP_FILE": self.folder + "/trace-",
         }
         if self.processes > 1:
             environment.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
@@ -298,8 +300,8 @@ class Launcher:
         if self.state == "running" and self.code:
             self.state = "ending"
             self.send("failed", code=self.code)
-            if self.code == EXIT_CODES["terminated"]:
-                self.deadline = time.monotonic() + 30  # all have saved, and are about to end
+            if self.code in GENTLE:
+                self.deadline = time.monotonic() + 30
             else:
                 await self.kill_ranks()
         elif self.state == "running" and not self.ranks:
@@ -319,6 +321,7 @@ class Launcher:
 
     async def on_verdict(self, own, failures, since):
         self.failures, self.since, self.judged = failures, since, True
+        await asyncio.to_thread(traces.upload, self.folder + "/trace-", self.env)
         if own and not self.terminated:
             if self.code not in EXIT_CODES.values() and (missing := await missing_accelerators(self.env)):
                 say(f"accelerator: {missing}")

@@ -319,16 +319,18 @@ def run(env, args, state, batches, held_out, most_held_out, flags, marker, devic
             dist.all_reduce(loss)
             loss, norm = loss.item() / world, float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise FloatingPointError(f"step {state.step}: loss {loss}, norm of the gradients {norm}; nothing was saved since")
+                raise FloatingPointError(f"step {state.step}: loss {loss}, norm of the gradients {norm}: not saved")
         if state.step % args.log_every == 0 or last:
             now = time.monotonic()
             seconds, speed = (now - began) / steps, steps * batches.global_batch * args.context / (now - began)
-            memory = torch.cuda.max_memory_allocated() if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            memory = torch.cuda.max_memory_allocated() if device.type == "cuda" else process
             event_of_rank_0(
-                "step", step=state.step, loss=loss, **validation, learning_rate=learning_rate(args, state.step - 1), gradient_norm=norm,
-                tokens_per_second=speed, tokens_per_second_per_device=speed / world,
-                **({"mfu": speed / world * flops / peak} if flops and peak else {}), data_wait_seconds=batches.waited - waited,
-                checkpoint_seconds=checkpoints.stalled - stalled, memory_mib=memory >> 20, eta_seconds=(args.steps - state.step) * seconds)
+                "step", step=state.step, loss=loss, **validation, learning_rate=learning_rate(args, state.step - 1),
+                gradient_norm=norm, tokens_per_second=speed, tokens_per_second_per_device=speed / world,
+                **({"mfu": speed / world * flops / peak} if flops and peak else {}),
+                data_wait_seconds=batches.waited - waited, checkpoint_seconds=checkpoints.stalled - stalled,
+                memory_mib=memory >> 20, eta_seconds=(args.steps - state.step) * seconds)
             began, steps, validation, waited, stalled = now, 0, {}, batches.waited, checkpoints.stalled
         checkpoints.settled()
         terminated = flags.raised(state.step, seconds)

@@ -37,7 +37,7 @@ def say_all(tokenizer, tokens):
 
 
 # --- tokens
-TEXTS = {"a.txt": "One line.\nAnother line, which is longer.\n", "b.txt": "no line end" * 9, "c.txt": "", "d.txt": "\n\nx\n",
+TEXTS = {"a.txt": "One line.\r\nAnother line, which is longer.\n", "b.txt": "no line end" * 9, "c.txt": "", "d.txt": "\n\nx\n",
          "e.jsonl": '{"text": "First\\ndocument"}\n{"text": "a \u2028 b"}\n\n{"text": "third"}', "f.txt": "Grüße.\n" * 20}
 
 

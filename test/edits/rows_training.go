@@ -1,11 +1,5 @@
 package edits
 
-// another are the steps that end a run and start another one.
-var another = []string{
-	"create ConfigMap training-scripts-train-*", "create Service training-service-train-*", "create Job training-job-train-*",
-	"delete ConfigMap training-scripts-train-*", "delete Service training-service-train-*", "delete Job training-job-train-*",
-}
-
 // restarts is the note of an edit that identifies a run.
 const restarts = "Both runs keep their checkpoints. To continue from the old run's, set training.resumeFrom to its name."
 

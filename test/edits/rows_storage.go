@@ -9,6 +9,8 @@ func storageRows() []Row {
 		{Base: "existing cluster", Path: "storage.keepData", Change: Value, To: true, Effect: InPlace, Note: "Takes effect on the next destroy."},
 		{Base: "existing cluster", Path: "storage.noncurrentDays", Change: Value, To: 3, Effect: InPlace,
 			Note: "S3 deletes replaced and deleted versions that are older, within a day or two."},
+		{Base: "existing cluster", Path: "storage.checkpointNoncurrentDays", Change: Value, To: 7, Effect: InPlace,
+			Note: "S3 deletes deleted checkpoints that are older, within a day or two."},
 		{Base: "existing cluster", Path: "storage.logDays", Change: Value, To: 60, Effect: InPlace},
 		{Base: "dev", Path: "storage.sourceBucket", Change: Value, To: "other-data", Effect: Replaces,
 			Note: "Copies are copied again, over the same keys. Objects of former copies remain."},

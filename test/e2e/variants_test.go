@@ -288,7 +288,7 @@ func variants(t *testing.T) []variant {
 						}
 					}},
 				{name: "not to be moved", set: map[string]any{"storage.encryption": "aes256"},
-					secrets: map[string]string{"llm-platform:cluster.kubeconfig": strings.ReplaceAll(kubeconfigOf(t), "server: https://127.0.0.1", "server: https://192.168.0.1")},
+					secrets: map[string]string{"llm-platform:cluster.kubeconfig": strings.ReplaceAll(kubeconfigOf(t), "https://127.0.0.1", "https://127.0.0.2")},
 					refused: []string{"refused edit of stack dev: 2 errors; nothing was changed", "storage.encryption: ", "cluster.kubeconfig: "},
 					undo:    map[string]any{"storage.encryption": "kms"}, undoSecrets: kubeconfigSecret(t)},
 			},

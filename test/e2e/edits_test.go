@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,11 +166,29 @@ func (r *reader) template(pool, want string) {
 // zone checks the zone of a pool's subnet.
 func (r *reader) zone(pool, want string) {
 	r.t.Helper()
-	subnets := must(ec2.NewFromConfig(r.account).DescribeSubnets(r.t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: r.nodeGroups()[pool].Subnets})).Subnets
-	r.equal("pool "+pool+": subnets", len(subnets), 1)
-	for _, subnet := range subnets {
-		r.equal("pool "+pool+": zone", *subnet.AvailabilityZone, region+want)
+	r.equal("pool "+pool+": zones", r.zonesOf(r.nodeGroups()[pool].Subnets), []string{region + want})
+}
+
+// controlPlane checks the zones of the subnets that the control plane has: EKS accepts no other set of zones than the first.
+func (r *reader) controlPlane(zones ...string) {
+	r.t.Helper()
+	name := r.output("clusterName")
+	cluster := must(eks.NewFromConfig(r.account).DescribeCluster(r.t.Context(), &eks.DescribeClusterInput{Name: &name})).Cluster
+	var want []string
+	for _, zone := range zones {
+		want = append(want, region+zone)
 	}
+	r.equal("control plane: zones", r.zonesOf(cluster.ResourcesVpcConfig.SubnetIds), want)
+}
+
+func (r *reader) zonesOf(subnets []string) []string {
+	r.t.Helper()
+	var zones []string
+	for _, subnet := range must(ec2.NewFromConfig(r.account).DescribeSubnets(r.t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: subnets})).Subnets {
+		zones = append(zones, *subnet.AvailabilityZone)
+	}
+	slices.Sort(zones)
+	return zones
 }
 
 // copied checks that the copy at the place of one object of the source is the content of another, or of the same.

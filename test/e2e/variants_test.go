@@ -217,7 +217,14 @@ func variants(t *testing.T) []variant {
 					replacement("aws:ec2/routeTableAssociation:RouteTableAssociation network-gpu-1-routes"),
 				), running),
 					says: []string{"cluster.pools.cpu: replaces the node group"}, check: func(r *reader) { r.zone("cpu", "b") }},
-				{name: "zone added", set: map[string]any{"network.zones": []any{"a", "b", "c"}}, want: []string{standing}},
+				{name: "zone added", set: map[string]any{"network.zones": []any{"a", "b", "c"}}, want: append(
+					replacement("aws:eks/nodeGroup:NodeGroup pool-system"), // its subnets cannot change
+					"create aws:ec2/subnet:Subnet network-private-c", "create aws:ec2/subnet:Subnet network-public-c",
+					"create aws:ec2/routeTable:RouteTable network-routes-c", "create aws:ec2/route:Route network-routes-c-internet",
+					"create aws:ec2/routeTableAssociation:RouteTableAssociation network-private-c-routes",
+					"create aws:ec2/routeTableAssociation:RouteTableAssociation network-public-c-routes",
+					"update aws:ec2/vpcEndpoint:VpcEndpoint network-s3", standing,
+				), check: func(r *reader) { r.controlPlane("a", "b") }},
 				{name: "not to be moved", set: map[string]any{
 					"region": "us-east-1", "network.cidr": "10.32.0.0/16", "network.zones": []any{"b", "a", "c"}, "cluster.version": "1.35",
 					"storage.encryption": "aes256", "cluster.pools.cpu.nodes": 2,
@@ -281,7 +288,7 @@ func variants(t *testing.T) []variant {
 						}
 					}},
 				{name: "not to be moved", set: map[string]any{"storage.encryption": "aes256"},
-					secrets: map[string]string{"llm-platform:cluster.kubeconfig": strings.ReplaceAll(kubeconfigOf(t), "server: https://127.0.0.1", "server: https://192.168.0.1")},
+					secrets: map[string]string{"llm-platform:cluster.kubeconfig": strings.ReplaceAll(kubeconfigOf(t), "https://127.0.0.1", "https://127.0.0.2")},
 					refused: []string{"refused edit of stack dev: 2 errors; nothing was changed", "storage.encryption: ", "cluster.kubeconfig: "},
 					undo:    map[string]any{"storage.encryption": "kms"}, undoSecrets: kubeconfigSecret(t)},
 			},

@@ -183,7 +183,7 @@ func threeNodes(t *testing.T) { nodesFor(t, cpuPool) }
 // gpuNodes starts nodes with the labels, taints and resources of GPU nodes; there is no device behind the resources.
 func gpuNodes(t *testing.T) {
 	nodesFor(t, []string{
-		"LABELS=llm-platform/pool=gpu,nvidia.com/gpu.present=true", "TAINTS=nvidia.com/gpu=true:NoSchedule", "CAPACITY=nvidia.com/gpu=8,vpc.amazonaws.com/efa=32",
+		"LABELS=llm-platform/pool=gpu,nvidia.com/gpu.present=true,vpc.amazonaws.com/efa.present=true", "TAINTS=nvidia.com/gpu=true:NoSchedule", "CAPACITY=nvidia.com/gpu=8,vpc.amazonaws.com/efa=32",
 	})
 }
 

@@ -48,6 +48,6 @@ func fabric(project string) ([]runtime.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := nodepool.NewFacts("gpu", settings.Pool{Type: machine, VolumeGB: 200, TaintKey: "nvidia.com/gpu", TaintValue: "true"}, true)
+	pool := nodepool.NewFacts("gpu", settings.Pool{Type: machine, VolumeGB: 200, EFA: true, TaintKey: "nvidia.com/gpu", TaintValue: "true"}, true)
 	return objects(training, job.New(training, "us-west-2", pool, scripts)), nil
 }

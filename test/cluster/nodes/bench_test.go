@@ -150,12 +150,12 @@ func (r *run) stepAfter(t *testing.T, at time.Time) (took, end string) {
 		if reason, message := r.ended(t); reason != "" {
 			return "-", reason + ": " + message
 		}
-		resumed := time.Time{}
+		started := time.Time{}
 		for _, l := range r.log() {
 			switch {
-			case l.at.After(at) && strings.HasPrefix(l.text, "resumed from"):
-				resumed = l.at
-			case !resumed.IsZero() && l.at.After(resumed) && stepped.MatchString(l.text):
+			case l.at.After(at) && strings.HasPrefix(l.text, "run="):
+				started = l.at
+			case !started.IsZero() && l.at.After(started) && stepped.MatchString(l.text):
 				return fmt.Sprintf("%.0f s", l.at.Sub(at).Seconds()), ""
 			}
 		}

@@ -146,7 +146,7 @@ func TestNoEFA(t *testing.T) {
 	}
 }
 
-// TestQuotaOnRealNodes: the namespace of a run on GPUs refuses a pod beyond its quota, and a privileged one.
+// TestAdmission: the namespace of a run on GPUs refuses a pod beyond its quota, and a privileged one.
 func TestAdmission(t *testing.T) {
 	gpuNodes(t)
 	r := start(t, "plain", elsewhere(func(kind string, object map[string]any) {
@@ -183,7 +183,7 @@ func threeNodes(t *testing.T) { nodesFor(t, cpuPool) }
 // gpuNodes starts nodes with the labels, taints and resources of GPU nodes; there is no device behind the resources.
 func gpuNodes(t *testing.T) {
 	nodesFor(t, []string{
-		"LABELS=llm-platform/pool=gpu", "TAINTS=nvidia.com/gpu=true:NoSchedule", "CAPACITY=nvidia.com/gpu=8,vpc.amazonaws.com/efa=32",
+		"LABELS=llm-platform/pool=gpu,nvidia.com/gpu.present=true,vpc.amazonaws.com/efa.present=true", "TAINTS=nvidia.com/gpu=true:NoSchedule", "CAPACITY=nvidia.com/gpu=8,vpc.amazonaws.com/efa=32",
 	})
 }
 

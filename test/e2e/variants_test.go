@@ -66,10 +66,12 @@ func variants(t *testing.T) []variant {
 				{name: "not to be moved", set: map[string]any{
 					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "deployment",
 					"organization.mode": "adopt", "network.cidr": "10.32.0.0/16",
+					"ci.repository": "example/llm-platform", // an Enterprise Server's has no ids
 				}, refused: []string{
 					"refused edit of stack dev: 5 errors; nothing was changed", "git.repository: ", "git.baseUrl: ", "ci.account: ", "organization.mode: ", "network.cidr: ",
 				}, undo: map[string]any{
 					"git.repository": repository(), "git.baseUrl": nil, "ci.account": nil, "organization.mode": "create", "network.cidr": nil,
+					"ci.repository": "example@0/llm-platform@0",
 				}},
 				{name: "copy added", set: map[string]any{"storage.copies": map[string]any{
 					"sample": map[string]any{"source": "sample/corpus.txt"},

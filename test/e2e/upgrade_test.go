@@ -51,7 +51,7 @@ func TestUpgrade(t *testing.T) {
 	run := newReader(t, up.Outputs).jobID()
 	newReader(t, up.Outputs).resize("cpu", &ekstypes.NodegroupScalingConfig{DesiredSize: aws.Int32(3), MaxSize: aws.Int32(5)})
 
-	today := "git ls-files -z --cached --others --exclude-standard | tar --create --null --ignore-failed-read --files-from -"
+	today := "git ls-files -z --cached --others --exclude-standard -- . ':!scripts' | tar --create --null --ignore-failed-read --files-from -"
 	s := openProgram(t, "upgrade", source(t, "today", today, "git archive "+earlier+" scripts Pulumi.solo.yaml"))
 	set(t, s, settings)
 	state := filepath.Join(t.TempDir(), "state.json")

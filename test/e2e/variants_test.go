@@ -66,10 +66,12 @@ func variants(t *testing.T) []variant {
 				{name: "not to be moved", set: map[string]any{
 					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "deployment",
 					"organization.mode": "adopt", "network.cidr": "10.32.0.0/16",
+					"ci.repository": "example/llm-platform", // an Enterprise Server's has no ids
 				}, refused: []string{
 					"refused edit of stack dev: 5 errors; nothing was changed", "git.repository: ", "git.baseUrl: ", "ci.account: ", "organization.mode: ", "network.cidr: ",
 				}, undo: map[string]any{
 					"git.repository": repository(), "git.baseUrl": nil, "ci.account": nil, "organization.mode": "create", "network.cidr": nil,
+					"ci.repository": "example@0/llm-platform@0",
 				}},
 				{name: "copy added", set: map[string]any{"storage.copies": map[string]any{
 					"sample": map[string]any{"source": "sample/corpus.txt"},
@@ -223,16 +225,18 @@ func variants(t *testing.T) []variant {
 					"create aws:ec2/routeTable:RouteTable network-routes-c", "create aws:ec2/route:Route network-routes-c-internet",
 					"create aws:ec2/routeTableAssociation:RouteTableAssociation network-private-c-routes",
 					"create aws:ec2/routeTableAssociation:RouteTableAssociation network-public-c-routes",
-					"update aws:ec2/vpcEndpoint:VpcEndpoint network-s3", standing,
+					"update aws:ec2/vpcEndpoint:VpcEndpoint network-s3", standing, running,
 				), check: func(r *reader) { r.controlPlane("a", "b") }},
 				{name: "not to be moved", set: map[string]any{
 					"region": "us-east-1", "network.cidr": "10.32.0.0/16", "network.zones": []any{"b", "a", "c"}, "cluster.version": "1.35",
-					"storage.encryption": "aes256", "cluster.pools.cpu.nodes": 2,
-				}, secrets: kubeconfigSecret(t), refused: []string{"refused edit of stack solo: 7 errors; nothing was changed"},
-					undo: map[string]any{
-						"region": nil, "network.cidr": nil, "network.zones": []any{"a", "b", "c"}, "cluster.version": "1.36",
-						"storage.encryption": nil, "cluster.pools.cpu.nodes": 1, "cluster.kubeconfig": nil,
-					}},
+					"storage.encryption": "aes256", "cluster.pools.cpu.nodes": 2, "organization.accounts.training.id": "111122223333",
+				}, refused: []string{
+					"refused edit of stack solo: 7 errors; nothing was changed", "region: ", "network.cidr: ", "network.zones: ", "cluster.version: ",
+					"storage.encryption: ", "cluster.pools.cpu.nodes: ", "organization.accounts.training.id: ",
+				}, undo: map[string]any{
+					"region": nil, "network.cidr": nil, "network.zones": []any{"a", "b", "c"}, "cluster.version": "1.36",
+					"storage.encryption": nil, "cluster.pools.cpu.nodes": 1, "organization.accounts.training.id": caller(t),
+				}},
 				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
 			},
 			after: func(r *reader) {

@@ -181,8 +181,12 @@ func (s *Stack) State() ([]byte, error) {
 // or PULUMI_* a run could reach their accounts. HOME is an empty folder for the same reason, so the Go caches below
 // the user's HOME are named.
 func (s *Stack) environment(ctx context.Context) ([]string, error) {
+	path := os.Getenv("PATH")
+	if s.options.Tools.pinned { // the CLI's own language host is found first; an older one there links the program in every run
+		path = filepath.Dir(s.options.Tools.Pulumi) + string(os.PathListSeparator) + path
+	}
 	env := []string{
-		"PATH=" + os.Getenv("PATH"),
+		"PATH=" + path,
 		"HOME=" + filepath.Join(s.folder, "home"),
 		// Without metadata: the backend writes it beside each file, later, and an engine that is killed in between
 		// leaves half a file, for which the whole state is refused ("failed to load checkpoint: EOF").

@@ -17,7 +17,7 @@ func TestEnvironmentIsClosed(t *testing.T) {
 	for _, name := range []string{"AWS_PROFILE", "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "KUBECONFIG", "PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", "HTTPS_PROXY"} {
 		t.Setenv(name, "of the user")
 	}
-	s := &Stack{folder: t.TempDir(), options: Options{Env: map[string]string{"AWS_REGION": "us-west-2"}, Tools: Tools{pinned: true}}}
+	s := &Stack{folder: t.TempDir(), options: Options{Env: map[string]string{"AWS_REGION": "us-west-2"}, Tools: Tools{Pulumi: "/pinned/pulumi", pinned: true}}}
 	env, err := s.environment(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +34,9 @@ func TestEnvironmentIsClosed(t *testing.T) {
 		if seen[name] == "" {
 			t.Errorf("no %s", name)
 		}
+	}
+	if !strings.HasPrefix(seen["PATH"], "/pinned"+string(os.PathListSeparator)) {
+		t.Errorf("PATH is %s: the language host of the pinned CLI is not the first", seen["PATH"])
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 )
 
 var short = []string{
-	"--steps=40", "--layers=1", "--width=32", "--heads=2", "--context=32", "--batch=2", "--log-every=10", "--save-every=20", "--warmup=5",
+	"--steps=40", "--context=32", "--batch=2", "--log-every=10", "--save-every=20", "--warmup=5",
 }
 
 // TestFinished: a run ends with a published model and a complete Job. The same run again ends at once.
 func TestFinished(t *testing.T) {
 	threeNodes(t)
-	for _, said := range []string{"finished model", "the run has published its model"} {
+	for _, said := range []string{`{"event": "finished"`, "the run has published its model"} {
 		t.Run(said, func(t *testing.T) {
 			began := time.Now()
 			r := start(t, "processors", withArgs(short, nil))
@@ -39,7 +39,7 @@ func TestFatalExits(t *testing.T) {
 		says   string
 		change func(kind string, object map[string]any)
 	}{
-		{10, "configuration: --width 32 is not a multiple of --heads 3", withArgs(append(slices.Clone(short), "--heads=3"), nil)},
+		{10, "configuration: --context 4096: --model config.json has max_position_embeddings 512", withArgs(append(slices.Clone(short), "--context=4096"), nil)},
 		{11, "dataset: DATASET_URI s3://dataset/: empty or too small", withArgs(append(slices.Clone(short), "--context=10000000"), nil)},
 		{12, "no complete checkpoint there", func(kind string, object map[string]any) {
 			withArgs(short, nil)(kind, object)

@@ -19,7 +19,7 @@ import (
 
 // endless are arguments of a small model that trains until it is stopped.
 var endless = []string{
-	"--steps=100000000", "--context=32", "--batch=2", "--log-every=20", "--save-every=100", "--validate-every=0",
+	"--steps=100000000", "--context=32", "--batch=2", "--log-every=5", "--save-every=20", "--validate-every=0",
 }
 
 // loss is one way to lose something of a run that trains on three of four nodes.

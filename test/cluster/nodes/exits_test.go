@@ -17,16 +17,19 @@ var short = []string{
 // TestFinished: a run ends with a published model and a complete Job. The same run again ends at once.
 func TestFinished(t *testing.T) {
 	threeNodes(t)
-	for _, said := range []string{`{"event": "finished"`, "the run has published its model"} {
-		t.Run(said, func(t *testing.T) {
+	for _, c := range []struct{ name, says string }{
+		{"first", `{"event": "finished"`},
+		{"again", "the run has published its model"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
 			r := start(t, "processors", withArgs(short, nil))
 			if reason, message := r.ends(t); !strings.HasPrefix(reason, "Complete") {
 				r.dump(t)
 				t.Fatalf("%s: %s", reason, message)
 			}
-			r.says(t, began, said)
-			fmt.Printf("%s: Job complete %.0f s after it was created\n", said, time.Since(began).Seconds())
+			r.says(t, began, c.says)
+			fmt.Printf("%s: Job complete %.0f s after it was created\n", c.name, time.Since(began).Seconds())
 		})
 	}
 }

@@ -47,6 +47,8 @@ def job_environment(node=0):
                 return variable["value"]
             case {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}:
                 return str(node)
+            case {"fieldRef": {"fieldPath": "spec.nodeName"}}:
+                return f"node-{node}"
             case {"configMapKeyRef": {"name": name, "key": key}} if name == CONFIG_MAP["metadata"]["name"]:
                 return CONFIG_MAP["data"][key]
         raise ValueError(f"cannot fill in {variable}")

@@ -1,5 +1,6 @@
 """Runs scripts/launch.py with ranks that only count: several launchers on this machine, no PyTorch."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -97,6 +98,11 @@ class Nodes:
             assert time.monotonic() < end, f"node {node} does not say {text!r}:\n" + "\n".join(self.output(n) for n in self.logs)
             time.sleep(0.05)
 
+    def all_start(self):
+        """Waits until all ranks of the first attempt run, or a node could be stopped before its ranks have said that they do."""
+        for node in self.logs:
+            self.reach(node, "starts", 2)
+
     def code(self, node, limit=90):
         return self.launchers[node].wait(limit)
 
@@ -104,11 +110,24 @@ class Nodes:
         return all(self.launchers[node].poll() is None for node in nodes)
 
     def end(self):
+        """Kills the launchers, then all ranks, also those whose launcher was killed before."""
         for launcher in self.launchers.values():
-            for child in pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split() if launcher.poll() is None else ():
-                os.kill(int(child), signal.SIGKILL)
             launcher.kill()
             launcher.wait()
+        while ranks := self.processes():
+            for rank in ranks:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(rank, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def processes(self):
+        """Returns the ids of all processes of the script that run."""
+        found, script = [], str(self.root / "script.py").encode()
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if script in (process / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(process.name))
+        return found
 
 
 @pytest.fixture
@@ -128,8 +147,7 @@ def test_own_fault_ends_one_pod(nodes, rank, what, code):
     run = nodes()
     victim = rank // 2
     others = [n for n in range(3) if n != victim]
-    for node in range(3):
-        run.reach(node, "starts", 2)
+    run.all_start()
     run.do(rank, what)
     assert run.code(victim) == code
     for node in others:
@@ -148,8 +166,7 @@ def test_all_end_together(nodes):
 
 def test_cause_goes_before_its_consequence(nodes):
     run = nodes()
-    run.reach(1, "starts", 2)
-    run.reach(2, "starts", 2)
+    run.all_start()
     run.do(2, "raise")  # of node 1: another rank is gone
     run.do(4, "1")
     assert run.code(2) == 1
@@ -159,7 +176,7 @@ def test_cause_goes_before_its_consequence(nodes):
 
 def test_consequence_without_a_cause_ends_no_pod(nodes):
     run = nodes()
-    run.reach(2, "starts", 2)
+    run.all_start()
     run.do(4, "raise")
     for node in range(3):
         run.reach(node, "starts", 4)
@@ -168,7 +185,7 @@ def test_consequence_without_a_cause_ends_no_pod(nodes):
 
 def test_hang_ends_no_pod(nodes):
     run = nodes()
-    run.reach(2, "starts", 2)
+    run.all_start()
     run.do(4, "hang")
     run.reach(2, "no progress of local rank 0")
     for node in range(3):
@@ -180,8 +197,7 @@ def test_hang_ends_no_pod(nodes):
 def test_silent_node_counts_as_lost(nodes, victim):
     run = nodes()
     others = [n for n in range(3) if n != victim]
-    for node in range(3):
-        run.reach(node, "starts", 2)
+    run.all_start()
     run.launchers[victim].send_signal(signal.SIGSTOP)
     for node in others:
         run.reach(node, "has lost node 0" if victim == 0 else "stays and starts over")
@@ -194,8 +210,7 @@ def test_silent_node_counts_as_lost(nodes, victim):
 
 def test_sigterm_to_one_ends_one(nodes):
     run = nodes()
-    for node in range(3):
-        run.reach(node, "starts", 2)
+    run.all_start()
     run.launchers[1].send_signal(signal.SIGTERM)
     assert run.code(1, 30) == CODES["terminated"]
     for node in (0, 2):
@@ -275,7 +290,7 @@ class client:
         shutil.copy(file, pathlib.Path(__file__).parent / "-".join([bucket, *key.split("/")]))
 """)
     run = nodes(PYTHONPATH=str(tmp_path), ARTIFACT_URI="s3://artifacts/runs/a/")
-    run.reach(2, "starts", 2)
+    run.all_start()
     run.do(5, "trace")
     run.reach(2, "traces of 1 ranks: s3://artifacts/runs/a/traces/")
     (kept,) = tmp_path.glob("artifacts-runs-a-traces-*-node-2-trace-5")

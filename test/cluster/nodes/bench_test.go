@@ -153,9 +153,9 @@ func (r *run) stepAfter(t *testing.T, at time.Time) (took, end string) {
 		started := time.Time{}
 		for _, l := range r.log() {
 			switch {
-			case l.at.After(at) && strings.HasPrefix(l.text, "run="):
+			case l.at.After(at) && strings.HasPrefix(l.text, `{"event": "started"`):
 				started = l.at
-			case !started.IsZero() && l.at.After(started) && stepped.MatchString(l.text):
+			case !started.IsZero() && l.at.After(started) && strings.HasPrefix(l.text, stepped):
 				return fmt.Sprintf("%.0f s", l.at.Sub(at).Seconds()), ""
 			}
 		}

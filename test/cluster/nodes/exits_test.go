@@ -11,22 +11,25 @@ import (
 )
 
 var short = []string{
-	"--steps=40", "--layers=1", "--width=32", "--heads=2", "--context=32", "--batch=2", "--log-every=10", "--save-every=20", "--warmup=5",
+	"--steps=40", "--context=32", "--batch=2", "--log-every=10", "--save-every=20", "--warmup=5",
 }
 
 // TestFinished: a run ends with a published model and a complete Job. The same run again ends at once.
 func TestFinished(t *testing.T) {
 	threeNodes(t)
-	for _, said := range []string{"finished model", "the run has published its model"} {
-		t.Run(said, func(t *testing.T) {
+	for _, c := range []struct{ name, says string }{
+		{"first", `{"event": "finished"`},
+		{"again", "the run has published its model"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
 			r := start(t, "processors", withArgs(short, nil))
 			if reason, message := r.ends(t); !strings.HasPrefix(reason, "Complete") {
 				r.dump(t)
 				t.Fatalf("%s: %s", reason, message)
 			}
-			r.says(t, began, said)
-			fmt.Printf("%s: Job complete %.0f s after it was created\n", said, time.Since(began).Seconds())
+			r.says(t, began, c.says)
+			fmt.Printf("%s: Job complete %.0f s after it was created\n", c.name, time.Since(began).Seconds())
 		})
 	}
 }
@@ -39,7 +42,7 @@ func TestFatalExits(t *testing.T) {
 		says   string
 		change func(kind string, object map[string]any)
 	}{
-		{10, "configuration: --width 32 is not a multiple of --heads 3", withArgs(append(slices.Clone(short), "--heads=3"), nil)},
+		{10, "configuration: --context 4096: --model config.json has max_position_embeddings 512", withArgs(append(slices.Clone(short), "--context=4096"), nil)},
 		{11, "dataset: DATASET_URI s3://dataset/: empty or too small", withArgs(append(slices.Clone(short), "--context=10000000"), nil)},
 		{12, "no complete checkpoint there", func(kind string, object map[string]any) {
 			withArgs(short, nil)(kind, object)

@@ -86,7 +86,7 @@ func (c *cluster) start() error {
 	}
 	venv := os.Getenv("TRAINING_VENV")
 	if venv == "" {
-		venv = filepath.Join(os.Getenv("HOME"), ".cache/llm-platform-training/venv")
+		venv = filepath.Join(os.Getenv("HOME"), ".cache/llm-platform-training/venv-3.12")
 	}
 	c.python = filepath.Join(venv, "bin/python")
 	for _, file := range []string{c.kube, c.python} {

@@ -54,6 +54,7 @@ func TestUpgrade(t *testing.T) {
 	today := "git ls-files -z --cached --others --exclude-standard -- . ':!scripts' | tar --create --null --ignore-failed-read --files-from -"
 	s := openProgram(t, "upgrade", source(t, "today", today, "git archive "+earlier+" scripts Pulumi.solo.yaml"))
 	set(t, s, settings)
+	set(t, s, map[string]any{"training.graceSeconds": 300}) // as CHANGELOG.md says: the default was another
 	state := filepath.Join(t.TempDir(), "state.json")
 	if err := os.WriteFile(state, []byte(must(before.CLI(t.Context(), "stack", "export", "--show-secrets"))), 0o600); err != nil {
 		t.Fatal(err)

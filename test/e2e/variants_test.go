@@ -226,6 +226,7 @@ func variants(t *testing.T) []variant {
 					"create aws:ec2/routeTableAssociation:RouteTableAssociation network-private-c-routes",
 					"create aws:ec2/routeTableAssociation:RouteTableAssociation network-public-c-routes",
 					"update aws:ec2/vpcEndpoint:VpcEndpoint network-s3", standing, running,
+					"update eks:index:Cluster cluster-eks", // which passes them on; the control plane ignores them
 				), check: func(r *reader) { r.controlPlane("a", "b") }},
 				{name: "not to be moved", set: map[string]any{
 					"region": "us-east-1", "network.cidr": "10.32.0.0/16", "network.zones": []any{"b", "a", "c"}, "cluster.version": "1.35",

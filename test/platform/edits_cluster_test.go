@@ -126,7 +126,7 @@ func TestAcceleratorZones(t *testing.T) {
 			t.Errorf("subnets %v, want %v", got, want)
 		}
 	}
-	first := []string{"replace " + subnet + " network-gpu-1", "replace " + routes + " network-gpu-1-routes", "replace " + nodeGroup + " pool-gpu"}
+	first := []string{"replace " + subnet + " network-gpu-1", "replace " + routes + " network-gpu-1-routes", "replace " + nodeGroup + " pool-gpu", "update pulumi:index:Stash running"}
 	zones("1us-west-2a 10.0.128.0/17")
 	for _, to := range []struct {
 		zones []any
@@ -157,7 +157,8 @@ func TestAppendedZone(t *testing.T) {
 		want = append(want, "create aws:ec2/subnet:Subnet network-"+kind+"-c", "create aws:ec2/routeTableAssociation:RouteTableAssociation network-"+kind+"-c-routes")
 	}
 	edited(t, s, "another zone", append(want, "create aws:ec2/routeTable:RouteTable network-routes-c", "create aws:ec2/route:Route network-routes-c-internet",
-		"update aws:ec2/vpcEndpoint:VpcEndpoint network-s3", "replace "+nodeGroup+" pool-system")...)
+		"update aws:ec2/vpcEndpoint:VpcEndpoint network-s3", "replace "+nodeGroup+" pool-system",
+		"update pulumi:index:Stash standing", "update pulumi:index:Stash running")...)
 	after := stackfile.Get(single(t, cloud, cluster, "cluster-eks-eksCluster").Inputs, "vpcConfig.subnetIds")
 	if list, _ := after.([]any); len(list) != 2 || !slices.Equal(list, before.([]any)) {
 		t.Errorf("the control plane moves from %v to %v", before, after)

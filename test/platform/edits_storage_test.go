@@ -81,7 +81,7 @@ func TestEncryptionByKMSLater(t *testing.T) {
 	enginetest.Run(t, s, "up")
 	set(t, s, "storage.encryption", "kms")
 	want := []string{
-		"create aws:kms/key:Key storage-key", "update aws:iam/rolePolicy:RolePolicy sagemaker-role-policy",
+		"update pulumi:index:Stash standing", "create aws:kms/key:Key storage-key", "update aws:iam/rolePolicy:RolePolicy sagemaker-role-policy",
 	}
 	for _, bucket := range []string{"source", "dataset", "checkpoints", "artifacts"} {
 		want = append(want, "update aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2 storage-"+bucket+"-encryption")

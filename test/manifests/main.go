@@ -3,8 +3,9 @@
 //
 //	go run ./manifests PROJECT FOLDER
 //
-// PROJECT is the folder with Pulumi.yaml and scripts. The results are lists of objects: FOLDER/plain.json of a run on GPUs,
-// FOLDER/fabric.json of one with EFA, and FOLDER/processors.json.
+// PROJECT is the folder with Pulumi.yaml and scripts. The results are lists of objects: FOLDER/plain.json of a run on two
+// nodes with GPUs, FOLDER/fabric.json of one with EFA too, and FOLDER/processors.json of one on three nodes without
+// accelerators.
 package main
 
 import (
@@ -35,15 +36,27 @@ func main() {
 }
 
 func write(project, folder string) error {
+	training, err := defaults(project)
+	if err != nil {
+		return err
+	}
+	scripts, err := job.ReadScripts(os.DirFS(filepath.Join(project, "scripts")))
+	if err != nil {
+		return err
+	}
+	pools, err := pools()
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	for name, render := range map[string]func(string) ([]runtime.Object, error){"plain": plain, "processors": processors, "fabric": fabric} {
-		objects, err := render(project)
-		if err != nil {
-			return err
+	for name, pool := range pools {
+		run := job.New(training, "us-west-2", pool, scripts)
+		if pool.Type.Kind == accelerator.None {
+			run.Nodes = 3
 		}
-		text, err := json.MarshalIndent(objects, "", "  ")
+		text, err := json.MarshalIndent(objects(training, run), "", "  ")
 		if err != nil {
 			return err
 		}
@@ -54,26 +67,27 @@ func write(project, folder string) error {
 	return nil
 }
 
-// plain returns the objects of a run on two nodes with GPUs and without EFA.
-func plain(project string) ([]runtime.Object, error) {
-	const instanceType = "g6.12xlarge"
-	training, err := defaults(project, instanceType)
+// pools returns the pool of each file's run.
+func pools() (map[string]nodepool.Facts, error) {
+	gpus, err := accelerator.Lookup(instanceType)
 	if err != nil {
 		return nil, err
 	}
-	machine, err := accelerator.Lookup(instanceType)
+	efa, err := accelerator.Lookup("p5.48xlarge")
 	if err != nil {
 		return nil, err
 	}
-	scripts, err := job.ReadScripts(os.DirFS(filepath.Join(project, "scripts")))
+	processors, err := accelerator.LookupProcessor("m7i.large")
 	if err != nil {
 		return nil, err
 	}
-	pool := nodepool.Facts{
-		Name: "gpu", Type: machine, DiskGB: machine.InstanceStoreGB, Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
-	}
-	run := job.New(training, "us-west-2", pool, scripts)
-	return objects(training, run), nil
+	return map[string]nodepool.Facts{
+		"plain": {
+			Name: "gpu", Type: gpus, DiskGB: gpus.InstanceStoreGB, Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
+		},
+		"fabric":     nodepool.NewFacts("gpu", settings.Pool{Type: efa, VolumeGB: 200, EFA: true, TaintKey: "nvidia.com/gpu", TaintValue: "true"}, true),
+		"processors": nodepool.NewFacts("cpu", settings.Pool{Type: processors, VolumeGB: 200, TaintKey: settings.PoolLabel, TaintValue: "cpu"}, true),
+	}, nil
 }
 
 // objects returns the objects of a run, in the order in which the program creates them.
@@ -91,8 +105,11 @@ func objects(training settings.Training, run job.Run) []runtime.Object {
 	return append(all, configMap, run.Service(), run.Job())
 }
 
+// instanceType is that of the pool in the settings, and of the run in plain.json.
+const instanceType = "g6.12xlarge"
+
 // defaults returns the training of a stack that sets what has no default.
-func defaults(project, instanceType string) (settings.Training, error) {
+func defaults(project string) (settings.Training, error) {
 	_, declared, err := stackfile.Keys(project)
 	if err != nil {
 		return settings.Training{}, err

@@ -162,14 +162,7 @@ func run(t *testing.T, stack string, set map[string]any, answer func(string) (re
 // runAs is run for a stack that has the file of another.
 func runAs(t *testing.T, stack, file string, set map[string]any, answer func(string) (resource.PropertyMap, error)) (*graph, error) {
 	t.Helper()
-	tree, err := stackfile.Tree(".", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, value := range set {
-		stackfile.Set(tree, path, value)
-	}
-	values, err := stackfile.Text(tree)
+	values, err := stackfile.Values(".", file, set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,14 +14,7 @@ type change = map[string]any
 
 func load(t *testing.T, stack string, set change) settings.Settings {
 	t.Helper()
-	tree, err := stackfile.Tree("../..", stack)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, value := range set {
-		stackfile.Set(tree, path, value)
-	}
-	values, err := stackfile.Text(tree)
+	values, err := stackfile.Values("../..", stack, set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,14 +16,7 @@ var update = flag.Bool("update", false, "write testdata")
 // load returns the settings of a shipped stack with some paths set or, with nil, removed.
 func load(t *testing.T, stack string, set map[string]any) settings.Settings {
 	t.Helper()
-	tree, err := stackfile.Tree("../..", stack)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, value := range set {
-		stackfile.Set(tree, path, value)
-	}
-	values, err := stackfile.Text(tree)
+	values, err := stackfile.Values("../..", stack, set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func TestValidationChangesNothing(t *testing.T) {
 
 func TestShippedStacksAreGood(t *testing.T) {
 	for _, stack := range []string{"dev", "prod"} {
-		values, err := stackfile.Values(root, stack)
+		values, err := stackfile.Values(root, stack, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -74,11 +74,15 @@ func TreeOf(folder, path string) (map[string]any, error) {
 	return tree, Default(tree, keys)
 }
 
-// Values returns what the engine passes to the program for a stack: Tree as Text.
-func Values(folder, stack string) (map[string]string, error) {
+// Values returns what the engine passes to the program for a stack with some paths set or, with nil, removed: Tree as
+// Text.
+func Values(folder, stack string, set map[string]any) (map[string]string, error) {
 	tree, err := Tree(folder, stack)
 	if err != nil {
 		return nil, err
+	}
+	for path, value := range set {
+		Set(tree, path, value)
 	}
 	return Text(tree)
 }

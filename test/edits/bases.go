@@ -23,15 +23,6 @@ type Base struct {
 	Assume  func(*simcloud.Cloud) error
 }
 
-// kubeconfig is the kubeconfig of an existing cluster.
-const kubeconfig = `apiVersion: v1
-kind: Config
-clusters: [{name: existing, cluster: {server: "https://existing.example.com"}}]
-users: [{name: existing, user: {token: existing}}]
-contexts: [{name: existing, context: {cluster: existing, user: existing}}]
-current-context: existing
-`
-
 // digest is an image that a run can have.
 var digest = "registry.example.com/train@sha256:" + strings.Repeat("0", 64)
 
@@ -111,13 +102,13 @@ func Bases() map[string]Base {
 		},
 		"existing cluster": {
 			Title: "Pulumi.dev.yaml in an existing cluster and account", Stack: "dev", Set: existingCluster,
-			Secrets: map[string]string{"cluster.kubeconfig": kubeconfig, "training.secrets.HF_TOKEN": "hf-first"},
+			Secrets: map[string]string{"cluster.kubeconfig": simcloud.Kubeconfig, "training.secrets.HF_TOKEN": "hf-first"},
 			Assume:  companyData,
 		},
 		"aes256": {
 			Title: "Pulumi.dev.yaml in an existing cluster and account, with storage.encryption aes256", Stack: "dev",
 			Set:     extended(existingCluster, map[string]any{"storage.encryption": "aes256"}),
-			Secrets: map[string]string{"cluster.kubeconfig": kubeconfig},
+			Secrets: map[string]string{"cluster.kubeconfig": simcloud.Kubeconfig},
 		},
 		"1.35": {
 			Title: "Pulumi.solo.yaml with Kubernetes 1.35 and a run", Stack: "solo",

@@ -1,13 +1,17 @@
 package edits
 
-import "strings"
+import (
+	"strings"
+
+	"llm-platform/test/simcloud"
+)
 
 func clusterRows() []Row {
 	return []Row{
-		{Base: "existing cluster", Path: "cluster.kubeconfig", Change: Value, Secret: true, To: strings.ReplaceAll(kubeconfig, "existing.example", "other.example"),
+		{Base: "existing cluster", Path: "cluster.kubeconfig", Change: Value, Secret: true, To: strings.ReplaceAll(simcloud.Kubeconfig, "existing.example", "other.example"),
 			Effect: Refused, Quick: true, Says: []string{"cluster.kubeconfig: cannot change to another server"},
 			Note: "The run in the old cluster would go on without the stack. Set training.enabled to false and run pulumi up, then bring up another stack."},
-		{Base: "existing cluster", Path: "cluster.kubeconfig", Change: Renewed, Secret: true, To: strings.ReplaceAll(kubeconfig, "token: existing", "token: renewed"),
+		{Base: "existing cluster", Path: "cluster.kubeconfig", Change: Renewed, Secret: true, To: strings.ReplaceAll(simcloud.Kubeconfig, "token: existing", "token: renewed"),
 			Effect: InPlace, Note: "Other credentials for the same server. The run goes on."},
 		{Base: "1.35", Path: "cluster.version", Change: Value, To: "1.36", Effect: Rolls, Quick: true, Says: []string{"cluster.pools.cpu: replaces the nodes", "cluster: replaces the system nodes", "Interrupts run"},
 			Note: "Upgrades the control plane, then rolls all pools, one node at a time; a run resumes from its newest checkpoint. It cannot be undone."},

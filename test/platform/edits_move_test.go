@@ -19,7 +19,7 @@ func TestMoveToAnotherCluster(t *testing.T) {
 	if len(before) < 5 {
 		t.Fatalf("%d objects in the first cluster", len(before))
 	}
-	secret(t, s, "cluster.kubeconfig", strings.ReplaceAll(kubeconfig, "https://existing.", "https://other."))
+	secret(t, s, "cluster.kubeconfig", strings.ReplaceAll(simcloud.Kubeconfig, "https://existing.", "https://other."))
 	_, message := enginetest.Fail(t, s, "preview")
 	const command = "pulumi destroy --target-dependents --target '**llm:platform:Training**' --target '**::standing'"
 	if !strings.Contains(message, "cluster.kubeconfig: ") || !strings.Contains(message, command) {

@@ -147,15 +147,6 @@ func secret(t *testing.T, s *engine.Stack, path, value string) {
 	}
 }
 
-// kubeconfig is the kubeconfig of an existing cluster.
-const kubeconfig = `apiVersion: v1
-kind: Config
-clusters: [{name: existing, cluster: {server: "https://existing.example.com"}}]
-users: [{name: existing, user: {token: existing}}]
-contexts: [{name: existing, context: {cluster: existing, user: existing}}]
-current-context: existing
-`
-
 // The shipped dev stack previews with its placeholder, and an update refuses it before the first resource.
 func TestPlaceholdersAreRefused(t *testing.T) {
 	t.Parallel()

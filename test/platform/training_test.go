@@ -167,5 +167,5 @@ func alone(t *testing.T, s *engine.Stack) {
 		"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": simcloud.ManagementAccount}},
 	})
 	set(t, s, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "p5.48xlarge"}}})
-	secret(t, s, "cluster.kubeconfig", kubeconfig)
+	secret(t, s, "cluster.kubeconfig", simcloud.Kubeconfig)
 }

@@ -28,6 +28,15 @@ import (
 // ManagementAccount is the account of an aws provider that assumes no role, unless SetCaller names another one.
 const ManagementAccount = "111111111111"
 
+// Kubeconfig is the kubeconfig of an existing cluster.
+const Kubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: existing, cluster: {server: "https://existing.example.com"}}]
+users: [{name: existing, user: {token: existing}}]
+contexts: [{name: existing, context: {cluster: existing, user: existing}}]
+current-context: existing
+`
+
 // created is the time of everything that happens here; fixed, so that runs can be compared.
 const created = "2026-01-01T00:00:00Z"
 

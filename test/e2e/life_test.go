@@ -103,15 +103,7 @@ func (v variant) live(t *testing.T, rows *table, neighbor variant) {
 		last = enginetest.Run(t, s, "up")
 		return fmt.Sprintf("%d created", count(t, last, "create", "import"))
 	})
-	step("preview without a change", func() string {
-		enginetest.Expect(t, "preview after the up", enginetest.Run(t, s, "preview"))
-		return "nothing to change"
-	})
-	step("refresh", func() string {
-		refresh := enginetest.Run(t, s, "refresh")
-		enginetest.Expect(t, "refresh", refresh)
-		return fmt.Sprintf("%d resources, no drift", len(refresh.Steps))
-	})
+	unchanged(t, s, step)
 	step("read back without Pulumi", func() string {
 		v.read(newReader(t, last.Outputs))
 		return "as configured"
@@ -224,4 +216,18 @@ func counted(counts map[string]int) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
+}
+
+// unchanged shows that neither settings nor the account differ from the state.
+func unchanged(t *testing.T, s *engine.Stack, step func(name string, run func() string)) {
+	t.Helper()
+	step("preview without a change", func() string {
+		enginetest.Expect(t, "preview after the up", enginetest.Run(t, s, "preview"))
+		return "nothing to change"
+	})
+	step("refresh", func() string {
+		refresh := enginetest.Run(t, s, "refresh")
+		enginetest.Expect(t, "refresh", refresh)
+		return fmt.Sprintf("%d resources, no drift", len(refresh.Steps))
+	})
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
 	"llm-platform/test/engine"
 	"llm-platform/test/simcloud"
 )
@@ -87,6 +89,24 @@ func Expect(t testing.TB, what string, r engine.Result, want ...string) {
 	slices.Sort(want)
 	if got := r.Changes(); !slices.EqualFunc(got, want, matches) {
 		t.Errorf("%s changed:\n  %s\nbut should have changed:\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// Named fails the test for every deletion and replacement that CHANGELOG.md does not name.
+func Named(t testing.TB, preview engine.Result) {
+	t.Helper()
+	repository, err := Repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	changelog, err := os.ReadFile(filepath.Join(repository, "CHANGELOG.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range preview.Changed() {
+		if step.Op != apitype.OpCreate && step.Op != apitype.OpUpdate && !strings.Contains(string(changelog), "`"+step.Name()+"`") {
+			t.Errorf("preview: %s, which CHANGELOG.md does not name", step)
+		}
 	}
 }
 

@@ -117,7 +117,7 @@ func TestOneMessage(t *testing.T) {
 	}
 }
 
-// What an update interrupts is said in a fixed order, with the run that goes on; a run that ends has a line of its own.
+// What an update interrupts is said in a fixed order, with the run that goes on. The end of a run is a separate line.
 func TestInterruptions(t *testing.T) {
 	pools := map[string]settings.Pool{"gpu": {Nodes: 2}, "block": {Nodes: 1, Capacity: settings.CapacityBlock}}
 	for name, c := range map[string]struct {

@@ -83,7 +83,7 @@ func (f Facts) cluster(region string, n settings.Network, c settings.Cluster) {
 	}
 }
 
-// letters returns zones without their region, which has a rule of its own.
+// letters returns zones without their region, which is another fact.
 func letters(zones []string, region string) string {
 	var all []string
 	for _, zone := range zones {

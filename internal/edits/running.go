@@ -15,6 +15,8 @@ const (
 	poolKey = "run.pool"
 	pools   = "cluster.pools."
 	system  = "cluster.system"
+
+	notebook = "sagemaker.notebook"
 )
 
 // Running returns what an update can interrupt: the run, the notebook, and each pool with the inputs of its node group
@@ -25,7 +27,7 @@ func Running(s settings.Settings, run string) (Facts, error) {
 		facts[runKey], facts[poolKey] = run, s.Training.Pool
 	}
 	if s.SageMaker.NotebookInstanceType != "" {
-		facts["sagemaker.notebook"] = strings.Join(append([]string{s.SageMaker.NotebookSubnetID, s.Storage.Encryption}, s.SageMaker.NotebookSecurityGroupIDs...), " ")
+		facts[notebook] = strings.Join(append([]string{s.SageMaker.NotebookSubnetID, s.Storage.Encryption}, s.SageMaker.NotebookSecurityGroupIDs...), " ")
 	}
 	if s.Cluster.Existing() {
 		return facts, nil
@@ -142,7 +144,6 @@ func (e Edit) Interruptions(s settings.Settings, rolls []Roll) []string {
 		}
 		lines = append(lines, fmt.Sprintf("%s%s: replaces the nodes of the pool one after another (%s)%s", pools, roll.Pool, roll.Cause, e.interrupted(roll.Pool)))
 	}
-	const notebook = "sagemaker.notebook"
 	switch old, desired := e.Old[notebook], e.New[notebook]; {
 	case old != "" && desired == "":
 		lines = append(lines, notebook+": deletes the notebook with its volume: files that are not in a bucket or repository are lost")
@@ -172,7 +173,7 @@ func (e Edit) endOfRun(next settings.Training) []string {
 func (e Edit) interrupted(pool string) string {
 	run := e.New[runKey]
 	if run == "" || e.New[poolKey] != pool || len(e.Old) > 0 && e.Old[runKey] != run {
-		return "" // a run that ends has a line of its own
+		return "" // endOfRun describes a run that ends
 	}
 	return fmt.Sprintf(". Interrupts run %s, which resumes from its newest checkpoint", run)
 }

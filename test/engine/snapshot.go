@@ -14,7 +14,7 @@ import (
 // Snapshot is a stack at rest: the content of its settings and its state, by path in the workspace.
 type Snapshot map[string]string
 
-// Snapshot returns the stack as it is, to open copies of it with Options.From. The history of its updates stays behind.
+// Snapshot returns the stack as it is, to open copies of it with Options.From. It excludes the history of updates.
 func (s *Stack) Snapshot() (Snapshot, error) {
 	snapshot := Snapshot{}
 	add := func(path string) error {

@@ -35,7 +35,7 @@ type savedObject struct {
 	Size        int64
 }
 
-// Save returns what exists as JSON, from which Load makes another cloud. OnCall and DenyRoles stay behind.
+// Save returns what exists as JSON, from which Load makes another cloud. It excludes OnCall and DenyRoles.
 func (c *Cloud) Save() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/eks"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -32,12 +33,16 @@ func newAccessEntry(ctx *pulumi.Context, place Place, controlPlane ControlPlane,
 			Namespaces: pulumi.ToStringArray([]string{settings.TrainingNamespace}),
 		}
 	}
-	name := place.Name + "-access-" + entry
+	// EKS allows one entry for a principal, so that a principal under another name of the settings stays the same resource.
+	name := place.Name + "-access-" + access.Principal[strings.LastIndex(access.Principal, "::")+2:]
+	formerly := func(suffix string) pulumi.ResourceOption {
+		return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(place.Name + "-access-" + entry + suffix)}})
+	}
 	created, err := eks.NewAccessEntry(ctx, name, &eks.AccessEntryArgs{
 		ClusterName:  controlPlane.Name,
 		PrincipalArn: pulumi.String(access.Principal),
 		Type:         pulumi.String("STANDARD"),
-	}, place.child())
+	}, place.child(), formerly(""))
 	if err != nil {
 		return err
 	}
@@ -46,6 +51,6 @@ func newAccessEntry(ctx *pulumi.Context, place Place, controlPlane ControlPlane,
 		PrincipalArn: created.PrincipalArn,
 		PolicyArn:    pulumi.String("arn:" + place.Partition + ":eks::aws:cluster-access-policy/" + permission),
 		AccessScope:  reach,
-	}, place.child())
+	}, place.child(), formerly("-policy"))
 	return err
 }

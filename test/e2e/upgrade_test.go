@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +75,8 @@ func TestUpgrade(t *testing.T) {
 	step("destroy", func() string {
 		destroy := enginetest.Run(t, s, "destroy")
 		r := newReader(t, up.Outputs)
-		r.equal("left in the account", r.left(), []string{})
+		left := slices.DeleteFunc(r.left(), func(what string) bool { return what == "bucket "+corpora }) // of TestLives, if it ran
+		r.equal("left in the account", left, []string{})
 		return fmt.Sprintf("%d deleted", count(t, destroy, "delete"))
 	})
 }

@@ -25,6 +25,9 @@ const (
 
 var addons = []string{"amazon-cloudwatch-observability", "coredns", "eks-node-monitoring-agent", "eks-pod-identity-agent", "kube-proxy", "metrics-server", "vpc-cni"}
 
+// corpora is a bucket that exists before the stacks that copy from it, and after them.
+const corpora = "company-corpora"
+
 // variants returns the three shipped stacks, and three more for the modes that these do not use. In addition to the
 // shipped files they set what a user must fill in: repository, image and account.
 func variants(t *testing.T) []variant {
@@ -250,11 +253,11 @@ func variants(t *testing.T) []variant {
 			name: "many copies", stack: "dev", set: with(git, existingCluster(), map[string]any{
 				"organization": map[string]any{"mode": "none", "roleName": "", "accounts": map[string]any{"training": map[string]any{"id": caller(t)}}},
 				"guardrails":   nil, "training.enabled": false, "git.provider": "none",
-				"storage.sourceBucket": "company-corpora", "storage.copies": copies(60), "storage.encryption": "aes256",
+				"storage.sourceBucket": corpora, "storage.copies": copies(60), "storage.encryption": "aes256",
 			}),
 			secrets: kubeconfigSecret(t),
 			prepare: func(t *testing.T) map[string]any {
-				createSource(t, "company-corpora", 61)
+				createSource(t, corpora, 61)
 				return nil
 			},
 			read: func(r *reader) {
@@ -298,8 +301,8 @@ func variants(t *testing.T) []variant {
 					undo:    map[string]any{"storage.encryption": "kms"}, undoSecrets: kubeconfigSecret(t)},
 			},
 			end: func(r *reader) {
-				r.equal("left in the account", r.left(), []string{"bucket company-corpora"})
-				r.equal("the source", r.object("s3://company-corpora/"+key(7)), content(7))
+				r.equal("left in the account", r.left(), []string{"bucket " + corpora})
+				r.equal("the source", r.object("s3://"+corpora+"/"+key(7)), content(7))
 			},
 		},
 		{
@@ -317,7 +320,7 @@ func variants(t *testing.T) []variant {
 				r.equal("branch", r.output("branchName"), "training/dev")
 			},
 			edits: []edit{{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()}},
-			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket company-corpora"}) },
+			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket " + corpora}) },
 		},
 	}
 }

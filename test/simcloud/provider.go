@@ -3,6 +3,7 @@ package simcloud
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -152,11 +153,16 @@ func nested(v resource.PropertyValue, property string) resource.PropertyValue {
 	return open(fields(v)[resource.PropertyKey(property)])
 }
 
-// server returns the URL of the first cluster of a kubeconfig.
+// serverOf finds the URL of the first cluster in the text of a kubeconfig, YAML or JSON.
+var serverOf = regexp.MustCompile(`\bserver"?:\s*"?([^"\s,}]+)`)
+
+// server returns the URL of the first cluster of a kubeconfig, which is an object or text.
 func server(kubeconfig resource.PropertyValue) string {
-	clusters := elements(nested(kubeconfig, "clusters"))
-	if len(clusters) == 0 {
-		return hexOf(8, text(kubeconfig)) // YAML or a path: as good a name as any
+	if clusters := elements(nested(kubeconfig, "clusters")); len(clusters) > 0 {
+		return text(nested(nested(clusters[0], "cluster"), "server"))
 	}
-	return text(nested(nested(clusters[0], "cluster"), "server"))
+	if found := serverOf.FindStringSubmatch(text(kubeconfig)); found != nil {
+		return found[1]
+	}
+	return hexOf(8, text(kubeconfig)) // a path: as good a name as any
 }

@@ -286,15 +286,16 @@ def test_flags_cost_less_than_a_hundredth(here, group, monkeypatch):
     monkeypatch.setattr(here.dist, "all_reduce", exchange)
     monkeypatch.setattr(here.time, "monotonic", lambda: clock[0])
     for step in range(1, 101):
-        assert not flags.raised(step, seconds=0.1)
+        assert flags.raised(False, step, seconds=0.1) == (False, False)
     assert flags.every == 20 and len(asked) <= 7
     flags.cost = 1e9
     for step in range(101, 301):
-        flags.raised(step, seconds=0.1)
+        flags.raised(False, step, seconds=0.1)
     assert flags.every == 20, "the time until all hear of a SIGTERM grows without a limit"
-    os.kill(os.getpid(), 15)
     step = 320
-    assert flags.raised(320, seconds=0.1)
+    assert flags.raised(True, 320, seconds=0.1) == (False, True)
+    os.kill(os.getpid(), 15)
+    assert flags.raised(False, 340, seconds=0.1) == (True, False)
 
 
 def test_learning_rate(here):

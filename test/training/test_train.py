@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import sys
+import time
 
 import pytest
 import torch
 import yaml
-from conftest import CODES, CONFIG_MAP, HERE, IMAGE, SAMPLE, SCRIPTS, job_environment
+from conftest import CODES, CONFIG_MAP, HERE, IMAGE, SAMPLE, SCRIPTS, job_environment, wait
 
 
 def assert_same(got, expected):
@@ -181,6 +182,23 @@ def test_not_a_number_is_not_saved(start):
     run = start("diverges", processes=1, options=["--learning-rate=1e30", "--warmup=1", "--save-every=5"])
     assert run.codes() == [1], run.output
     assert run.event("failed")["reason"].startswith("FloatingPointError: step ") and run.steps() == []
+
+
+def test_not_a_number_is_not_saved_on_sigterm(start):
+    """Also at a step whose loss is not logged."""
+    run = start("diverged", processes=1, options=["--learning-rate=1e30", "--warmup=1", "--steps=1000000", "--save-every=1000000",
+                                                  "--log-every=1000000", "--validate-every=0"])
+    wait("the first step", lambda: run.events("started") or run.launchers[0].poll() is not None)
+    time.sleep(3)
+    run.launchers[0].send_signal(signal.SIGTERM)
+    assert run.codes() == [CODES["terminated"]], run.output
+    assert run.event("failed")["reason"].startswith("FloatingPointError: step ") and run.steps() == []
+
+
+def test_checkpoints_by_time(start):
+    run = start("minutes", options=["--save-minutes=0.001", "--save-every=1000000"]).succeed()
+    saved = [e["step"] for e in run.events("saved")]
+    assert len(saved) > 2 and saved[-1] == 40 and saved != [10, 20, 30, 40], saved
 
 
 def test_compiled_and_with_activation_checkpoints(start, two):

@@ -202,6 +202,11 @@ class Flags:
         told, due, self.every = values.tolist()
         return bool(told), bool(due)
 
+    def meet(self):
+        """Ends all ranks if any was told to stop, where there is nothing to save."""
+        if self.raised()[0]:
+            stop("terminated", "SIGTERM: while preparing tokens")
+
 
 # --- training
 def loss_of(model, rows, device):
@@ -249,11 +254,7 @@ def train(env, args):
     flags = Flags()
     config = models.configuration(args.model)
     found = shared(starting_point(env, args, config) if rank == 0 else None)
-
-    def meet():
-        if flags.raised()[0]:
-            stop("terminated", "SIGTERM: while preparing tokens")
-    tokens = tokens_of(env, args, found, rank, world, meet)
+    tokens = tokens_of(env, args, found, rank, world, flags.meet)
     fits(args, config, tokens.vocabulary)
     windows = global_batch(args, found, world)
     held_out = held_out_of(tokens, args)

@@ -13,9 +13,10 @@ import pytest
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+from coordinator import HUNG, Coordinator  # noqa: E402
 from exits import EXIT_CODES as CODES  # noqa: E402
 
-# A rank counts to STEPS, and does what the file do-RANK says: hang, raise, look for its GPU, or end with a code or by a signal. The
+# A rank counts to STEPS, and does what the file do-RANK says: hang, stay, raise, look for its GPU, or end with a code or by a signal. The
 # launcher's check does what the file check says: an exit code, a step, "published" or "no credentials".
 SCRIPT = """
 import os, pathlib, signal, sys, time
@@ -50,6 +51,8 @@ def train():
                 raise NoCredentialsError("Unable to locate credentials")
             if what == "device":
                 launch.device()
+            while what == "stay":  # whatever it is told
+                time.sleep(1)
             os.kill(os.getpid(), int(what[1:])) if what[0] == "-" else os._exit(int(what))
     print(f"rank {rank} ends", flush=True)
 
@@ -265,6 +268,37 @@ def test_sigterm_to_one_ends_one(nodes):
     run.start(1)
     run.start(2)
     run.reach(0, "starts", 4)
+
+
+def test_sigterm_does_not_wait_for_ever(nodes):
+    run = nodes(PET_SHUTDOWN_TIMEOUT="3")
+    run.all_start()
+    run.do(2, "stay")
+    while (run.root / "do-2").exists():
+        time.sleep(0.05)
+    run.launchers[1].send_signal(signal.SIGTERM)
+    assert run.code(1, 30) == CODES["terminated"]
+
+
+@pytest.mark.parametrize("outside,reports,own,failures", [
+    ("", {1: 1, 2: 5}, 2, 1),  # who says why goes before who does not
+    ("", {2: 5, 1: 5}, 2, 1),  # the first one alone
+    ("", {1: HUNG}, None, 1),
+    ("", {1: 14}, None, 1),
+    ("", {1: 143, 2: 143}, None, 0),
+    ("node 0 is told to stop", {2: 1}, None, 0),  # its peers fail in ways that say nothing
+    ("node 0 is told to stop", {2: 5}, 2, 1),
+])
+def test_whose_fault(outside, reports, own, failures):
+    class Member:
+        def send(self, **message):
+            self.heard = message
+    coordinator = Coordinator(3, 0)
+    coordinator.members = {node: Member() for node in range(3)}
+    coordinator.outside, coordinator.reports, coordinator.saved = outside, reports, 7
+    coordinator.judge()
+    assert [node for node, member in coordinator.members.items() if member.heard["own"]] == [own][:own is not None]
+    assert coordinator.failures == failures
 
 
 def test_sigterm_is_answered_while_modules_load(nodes):

@@ -118,6 +118,8 @@ def test_preparation_as_a_job_of_its_own(here, s3, bucket, monkeypatch, capsys):
     assert prepare.find(other, name) == f"{bucket}/runs/first/tokens/{name}"
     assert prepare.find(other, "another") is None
     assert here.Tokens.at(prepare.find(other, name)).count == 2 * 9051
+    nowhere = env | {"DATASET_URI": f"{bucket}/nowhere", "PET_NODE_RANK": "0"}
+    stops("dataset", "no object below this prefix", capsys, prepare.main, nowhere, here.options())
 
 
 # --- data
@@ -296,6 +298,13 @@ def test_flags_cost_less_than_a_hundredth(here, group, monkeypatch):
     assert flags.raised(True, 320, seconds=0.1) == (False, True)
     os.kill(os.getpid(), 15)
     assert flags.raised(False, 340, seconds=0.1) == (True, False)
+
+
+def test_sigterm_while_preparing(here, group, capsys):
+    flags = here.Flags()
+    flags.meet()
+    os.kill(os.getpid(), 15)
+    stops("terminated", "SIGTERM: while preparing tokens", capsys, flags.meet)
 
 
 def test_learning_rate(here):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -297,6 +298,18 @@ def test_tokenizer_of_a_model_in_s3_is_its_own(here, two, capsys):
     stops("configuration", "no tokenizer.json and no tokenizer_config.json", capsys, prepare.Tokenizer.of, here.options())
     sys.argv += ["--tokenizer=tokenizer"]
     assert prepare.Tokenizer.of(here.options()).vocabulary == 512
+
+
+@pytest.mark.parametrize("file,content,line", [
+    ("tokenizer.json", "{}", "--tokenizer .*/t: "),
+    ("tokenizer_config.json", '{"eos_token": "<none>"}', "tokenizer_config.json names no eos_token of tokenizer.json"),
+])
+def test_tokenizer_that_cannot_be_used(file, content, line, here, capsys, tmp_path):
+    import prepare
+    shutil.copytree(SCRIPTS / "tokenizer", tmp_path / "t")
+    prepare.Tokenizer(str(tmp_path / "t"))
+    (tmp_path / "t" / file).write_text(content)
+    stops("configuration", line, capsys, prepare.Tokenizer, str(tmp_path / "t"))
 
 
 @pytest.mark.parametrize("stack,processes", [("dev", 1), ("prod", 8), ("solo", 1)])  # on a g5.xlarge, a p5.48xlarge, a CPU

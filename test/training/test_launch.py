@@ -284,6 +284,7 @@ def test_sigterm_does_not_wait_for_ever(nodes):
     ("", {1: 1, 2: 5}, 2, 1),  # who says why goes before who does not
     ("", {2: 5, 1: 5}, 2, 1),  # the first one alone
     ("", {1: HUNG}, None, 1),
+    ("node 0 is told to stop", {1: HUNG}, None, 1),
     ("", {1: 14}, None, 1),
     ("", {1: 143, 2: 143}, None, 0),
     ("node 0 is told to stop", {2: 1}, None, 0),  # its peers fail in ways that say nothing

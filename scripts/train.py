@@ -67,16 +67,17 @@ def options():
     p.add_argument("--batch", type=positive, default=8, help="windows that a rank computes at once; limited by memory")
     p.add_argument("--global-batch", type=positive, help="windows per step of all ranks, a multiple of --batch x ranks; default: "
                    "--batch x ranks. Ranks accumulate gradients, so that the training is the same on any number of nodes")
-    p.add_argument("--steps", type=positive, default=300, help="steps of the whole run, resumed ones included")
+    p.add_argument("--steps", type=positive, default=100, help="steps of the whole run, resumed ones included")
     p.add_argument("--learning-rate", type=float, default=1e-3, help="largest; it falls to a tenth at the end")
     p.add_argument("--warmup", type=positive, default=20, help="steps until the full learning rate")
     p.add_argument("--weight-decay", type=float, default=0.1, help="of matrices")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--compile", action=argparse.BooleanOptionalAction, help="compile the layers; default: on GPUs")
     p.add_argument("--checkpoint-activations", action="store_true", help="compute activations again rather than keep them")
-    p.add_argument("--save-every", type=positive, default=100, help="steps between checkpoints")
+    p.add_argument("--save-minutes", type=float, default=10, help="minutes between checkpoints")
+    p.add_argument("--save-every", type=positive, help="steps between more checkpoints; default: none")
     p.add_argument("--keep", type=positive, default=3, help="checkpoints to keep")
-    p.add_argument("--validate-every", type=int, default=100, help="steps between validations; 0: none, and nothing is held out")
+    p.add_argument("--validate-every", type=int, default=50, help="steps between validations; 0: none, and nothing is held out")
     p.add_argument("--log-every", type=positive, default=10, help="steps between lines of the log")
     p.add_argument("--log-data", action="store_true", help="every rank logs the windows of every step")
     return p.parse_args()
@@ -179,7 +180,8 @@ def shared(value):
 
 
 class Flags:
-    """Tells all ranks that one of them has received SIGTERM, every few steps: as often as costs less than 1 % of the time."""
+    """Agrees among all ranks, every few steps, as often as costs less than 1 % of the time: whether one of them has received
+    SIGTERM, and whether a checkpoint is due."""
 
     def __init__(self):
         self.told, self.every, self.cost = False, 1, math.inf
@@ -189,16 +191,21 @@ class Flags:
     def tell(self, *_):
         self.told = True
 
-    def raised(self, step=0, seconds=math.inf):
-        """Reports whether any rank was told to stop. seconds: of a step."""
+    def raised(self, due=False, step=0, seconds=math.inf):
+        """Returns whether any rank was told to stop, and whether due is true on any. seconds: of a step."""
         if step % self.every:
-            return False
+            return False, False
         wanted = max(1, min(math.ceil(100 * self.cost / seconds), math.ceil(5 / seconds))) if self.cost < math.inf else 1
-        values, began = torch.tensor([int(self.told), wanted]), time.monotonic()  # on the CPU: does not wait for the GPU
+        values, began = torch.tensor([self.told, due, wanted], dtype=torch.long), time.monotonic()  # on the CPU: does not wait for the GPU
         dist.all_reduce(values, dist.ReduceOp.MAX, group=self.group)
         self.cost = min(self.cost, time.monotonic() - began)  # the shortest: the others waited for a slower rank
-        told, self.every = values.tolist()
-        return bool(told)
+        told, due, self.every = values.tolist()
+        return bool(told), bool(due)
+
+    def meet(self):
+        """Ends all ranks if any was told to stop, where there is nothing to save."""
+        if self.raised()[0]:
+            stop("terminated", "SIGTERM: while preparing tokens")
 
 
 # --- training
@@ -247,11 +254,7 @@ def train(env, args):
     flags = Flags()
     config = models.configuration(args.model)
     found = shared(starting_point(env, args, config) if rank == 0 else None)
-
-    def meet():
-        if flags.raised():
-            stop("terminated", "SIGTERM: while preparing tokens")
-    tokens = tokens_of(env, args, found, rank, world, meet)
+    tokens = tokens_of(env, args, found, rank, world, flags.meet)
     fits(args, config, tokens.vocabulary)
     windows = global_batch(args, found, world)
     held_out = held_out_of(tokens, args)
@@ -293,7 +296,7 @@ def run(env, args, state, batches, held_out, most_held_out, flags, marker, devic
     flops, peak = models.flops_per_token(model, args.context), float(env.get("ACCELERATOR_BF16_TFLOPS") or 0) * 1e12
     model.train()
     began, steps, waited, stalled = time.monotonic(), 0, 0.0, 0.0  # of the interval that is logged
-    seconds, validation = math.inf, {}
+    seconds, validation, saved = math.inf, {}, began
     while state.step < args.steps:
         if args.log_data:
             event("data", step=state.step + 1, windows=batches.windows(state.turn))
@@ -312,10 +315,12 @@ def run(env, args, state, batches, held_out, most_held_out, flags, marker, devic
         state.step, state.turn, steps = state.step + 1, state.turn + 1, steps + 1
         beat()
 
-        last, saving = state.step == args.steps, state.step % args.save_every == 0
-        if args.validate_every and (state.step % args.validate_every == 0 or last):
+        terminated, due = flags.raised(time.monotonic() - saved > 60 * args.save_minutes, state.step, seconds)
+        last = state.step == args.steps
+        saving = last or terminated or due or bool(args.save_every) and state.step % args.save_every == 0
+        if args.validate_every and not terminated and (state.step % args.validate_every == 0 or last):
             validation = {"validation_loss": validate(model, held_out, most_held_out, args.batch, device)}
-        if state.step % args.log_every == 0 or saving or last:
+        if state.step % args.log_every == 0 or saving:
             dist.all_reduce(loss)
             loss, norm = loss.item() / world, float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
             if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -333,9 +338,9 @@ def run(env, args, state, batches, held_out, most_held_out, flags, marker, devic
                 memory_mib=memory >> 20, eta_seconds=(args.steps - state.step) * seconds)
             began, steps, validation, waited, stalled = now, 0, {}, batches.waited, checkpoints.stalled
         checkpoints.settled()
-        terminated = flags.raised(state.step, seconds)
-        if saving or last or terminated:
+        if saving:
             checkpoints.save(state)
+            saved = time.monotonic()
         if (last or terminated) and not checkpoints.settle() and not last:
             raise RuntimeError(f"step {state.step}: told to stop, but could not save")
         if terminated and not last:

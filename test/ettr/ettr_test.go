@@ -46,6 +46,17 @@ func mean(r Run) Loss {
 	return sum
 }
 
+// The script saves as often as the first rows of the table.
+func TestInterval(t *testing.T) {
+	script, err := os.ReadFile("../../scripts/train.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(`"--save-minutes", type=float, default=%.0f,`, launcher(1).Every/60); !strings.Contains(string(script), want) {
+		t.Errorf("scripts/train.py lacks %s", want)
+	}
+}
+
 // Shares add up to one.
 func TestShares(t *testing.T) {
 	l := launcher(64).Simulate(1000, 1)
@@ -130,6 +141,7 @@ checkpoints cost most: with checkpoints that stop the steps for 0.5 s and are co
 
 - Checkpoint interval: the best one is about sqrt(2 x seconds of stall x seconds between failures of the run): an hour with 8
   nodes, 20 minutes with 64, 5 minutes with 1024, 3 with 2048. A shorter one than needed costs less than a longer one.
+  The script's default is 10 minutes (--save-minutes).
 - Spare nodes pay when waiting for a new node costs more than the spare: not below some 300 nodes. With 64 nodes one spare
   costs 1.6 %% and saves 0.2 points; with 1024, four cost 0.4 %% and save 2.8. A spare is a node of the pool that no pod uses:
   "nodes" of the pool larger than "training.nodes".

@@ -13,15 +13,17 @@ import pytest
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+from coordinator import HUNG, Coordinator  # noqa: E402
 from exits import EXIT_CODES as CODES  # noqa: E402
 
-# A rank counts to STEPS, and does what the file do-RANK says: hang, ignore SIGTERM, or end with a code or by a signal. The
+# A rank counts to STEPS, and does what the file do-RANK says: hang, stay, raise, look for its GPU, or end with a code or by a signal. The
 # launcher's check does what the file check says: an exit code, a step, "published" or "no credentials".
 SCRIPT = """
 import os, pathlib, signal, sys, time
 sys.path.insert(0, SCRIPTS)
 import launch
 here = pathlib.Path(__file__).parent
+NoCredentialsError = type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})
 
 def train():
     rank = os.environ["RANK"]
@@ -45,6 +47,12 @@ def train():
                 os.abort()
             if what == "raise":
                 raise RuntimeError("Gloo: connection closed by peer")
+            if what == "no credentials":
+                raise NoCredentialsError("Unable to locate credentials")
+            if what == "device":
+                launch.device()
+            while what == "stay":  # whatever it is told
+                time.sleep(1)
             os.kill(os.getpid(), int(what[1:])) if what[0] == "-" else os._exit(int(what))
     print(f"rank {rank} ends", flush=True)
 
@@ -54,7 +62,7 @@ def check():
     if what == "published":
         return launch.PUBLISHED
     if what == "no credentials":
-        raise type("NoCredentialsError", (Exception,), {"__module__": "botocore.exceptions"})("Unable to locate credentials")
+        raise NoCredentialsError("Unable to locate credentials")
     if what.startswith("stop "):
         launch.stop(what[5:], "because")
     return int(what)
@@ -159,6 +167,44 @@ def test_own_fault_ends_one_pod(nodes, rank, what, code):
     assert run.alive(0, 1, 2)
 
 
+def test_credentials_that_are_lost_end_one_pod(nodes):
+    run = nodes(count=2)
+    run.all_start()
+    run.do(2, "no credentials")
+    assert run.code(1) == CODES["credentials"] and run.alive(0)
+    assert "rank 2: credentials: NoCredentialsError" in run.output(1)
+
+
+@pytest.mark.parametrize("what", ["1", "device"])  # the launcher looks when a rank has failed, and each rank looks
+def test_gpu_that_disappears_ends_one_pod(nodes, tmp_path, what):
+    (tmp_path / "torch.py").write_text("""
+import pathlib
+class cuda:
+    is_available = staticmethod(lambda: True)
+    device_count = staticmethod(lambda: int((pathlib.Path(__file__).parent / "gpus").read_text()))
+class ones:
+    def __init__(self, size, device): pass
+    def item(self): return 1
+""")
+    (tmp_path / "gpus").write_text("2")
+    run = nodes(count=2, ACCELERATOR="nvidia", PYTHONPATH=str(tmp_path))
+    run.all_start()
+    (tmp_path / "gpus").write_text("1")
+    run.do(2, what)
+    assert run.code(1) == CODES["accelerator"] and run.alive(0)
+    assert "accelerator: node host-1: 1 of 2 GPUs" in run.output(1)
+
+
+@pytest.mark.parametrize("arguments,line", [
+    ([], "usage: launch.py SCRIPT"),
+    (["train.py"], "not set in the environment: PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK"),
+])
+def test_started_in_a_wrong_way(arguments, line):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PET_")}
+    ended = subprocess.run([sys.executable, str(SCRIPTS / "launch.py"), *arguments], env=environment, capture_output=True, text=True)
+    assert ended.returncode == CODES["configuration"] and ended.stdout.startswith(f"configuration: {line}"), ended
+
+
 def test_all_end_together(nodes):
     run = nodes(STEPS="20")
     assert [run.code(node) for node in range(3)] == [0, 0, 0]
@@ -222,6 +268,38 @@ def test_sigterm_to_one_ends_one(nodes):
     run.start(1)
     run.start(2)
     run.reach(0, "starts", 4)
+
+
+def test_sigterm_does_not_wait_for_ever(nodes):
+    run = nodes(PET_SHUTDOWN_TIMEOUT="3")
+    run.all_start()
+    run.do(2, "stay")
+    while (run.root / "do-2").exists():
+        time.sleep(0.05)
+    run.launchers[1].send_signal(signal.SIGTERM)
+    assert run.code(1, 30) == CODES["terminated"]
+
+
+@pytest.mark.parametrize("outside,reports,own,failures", [
+    ("", {1: 1, 2: 5}, 2, 1),  # who says why goes before who does not
+    ("", {2: 5, 1: 5}, 2, 1),  # the first one alone
+    ("", {1: HUNG}, None, 1),
+    ("node 0 is told to stop", {1: HUNG}, None, 1),
+    ("", {1: 14}, None, 1),
+    ("", {1: 143, 2: 143}, None, 0),
+    ("node 0 is told to stop", {2: 1}, None, 0),  # its peers fail in ways that say nothing
+    ("node 0 is told to stop", {2: 5}, 2, 1),
+])
+def test_whose_fault(outside, reports, own, failures):
+    class Member:
+        def send(self, **message):
+            self.heard = message
+    coordinator = Coordinator(3, 0)
+    coordinator.members = {node: Member() for node in range(3)}
+    coordinator.outside, coordinator.reports, coordinator.saved = outside, reports, 7
+    coordinator.judge()
+    assert [node for node, member in coordinator.members.items() if member.heard["own"]] == [own][:own is not None]
+    assert coordinator.failures == failures
 
 
 def test_sigterm_is_answered_while_modules_load(nodes):

@@ -118,6 +118,8 @@ def test_preparation_as_a_job_of_its_own(here, s3, bucket, monkeypatch, capsys):
     assert prepare.find(other, name) == f"{bucket}/runs/first/tokens/{name}"
     assert prepare.find(other, "another") is None
     assert here.Tokens.at(prepare.find(other, name)).count == 2 * 9051
+    nowhere = env | {"DATASET_URI": f"{bucket}/nowhere", "PET_NODE_RANK": "0"}
+    stops("dataset", "no object below this prefix", capsys, prepare.main, nowhere, here.options())
 
 
 # --- data
@@ -286,15 +288,23 @@ def test_flags_cost_less_than_a_hundredth(here, group, monkeypatch):
     monkeypatch.setattr(here.dist, "all_reduce", exchange)
     monkeypatch.setattr(here.time, "monotonic", lambda: clock[0])
     for step in range(1, 101):
-        assert not flags.raised(step, seconds=0.1)
+        assert flags.raised(False, step, seconds=0.1) == (False, False)
     assert flags.every == 20 and len(asked) <= 7
     flags.cost = 1e9
     for step in range(101, 301):
-        flags.raised(step, seconds=0.1)
+        flags.raised(False, step, seconds=0.1)
     assert flags.every == 20, "the time until all hear of a SIGTERM grows without a limit"
-    os.kill(os.getpid(), 15)
     step = 320
-    assert flags.raised(320, seconds=0.1)
+    assert flags.raised(True, 320, seconds=0.1) == (False, True)
+    os.kill(os.getpid(), 15)
+    assert flags.raised(False, 340, seconds=0.1) == (True, False)
+
+
+def test_sigterm_while_preparing(here, group, capsys):
+    flags = here.Flags()
+    flags.meet()
+    os.kill(os.getpid(), 15)
+    stops("terminated", "SIGTERM: while preparing tokens", capsys, flags.meet)
 
 
 def test_learning_rate(here):

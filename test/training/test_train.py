@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+import time
 
 import pytest
 import torch
 import yaml
-from conftest import CODES, CONFIG_MAP, HERE, IMAGE, SAMPLE, SCRIPTS, job_environment
+from conftest import CODES, CONFIG_MAP, HERE, IMAGE, SAMPLE, SCRIPTS, job_environment, wait
 
 
 def assert_same(got, expected):
@@ -183,6 +185,23 @@ def test_not_a_number_is_not_saved(start):
     assert run.event("failed")["reason"].startswith("FloatingPointError: step ") and run.steps() == []
 
 
+def test_not_a_number_is_not_saved_on_sigterm(start):
+    """Also at a step whose loss is not logged."""
+    run = start("diverged", processes=1, options=["--learning-rate=1e30", "--warmup=1", "--steps=1000000", "--save-every=1000000",
+                                                  "--log-every=1000000", "--validate-every=0"])
+    wait("the first step", lambda: run.events("started") or run.launchers[0].poll() is not None)
+    time.sleep(3)
+    run.launchers[0].send_signal(signal.SIGTERM)
+    assert run.codes() == [CODES["terminated"]], run.output
+    assert run.event("failed")["reason"].startswith("FloatingPointError: step ") and run.steps() == []
+
+
+def test_checkpoints_by_time(start):
+    run = start("minutes", options=["--save-minutes=0.001", "--save-every=1000000"]).succeed()
+    saved = [e["step"] for e in run.events("saved")]
+    assert len(saved) > 2 and saved[-1] == 40 and saved != [10, 20, 30, 40], saved
+
+
 def test_compiled_and_with_activation_checkpoints(start, two):
     """The compiled model, which computes activations again, computes what the other does. Needs the C compiler."""
     options = ["--steps=2", "--log-every=1", "--compile", "--checkpoint-activations"]
@@ -279,6 +298,18 @@ def test_tokenizer_of_a_model_in_s3_is_its_own(here, two, capsys):
     stops("configuration", "no tokenizer.json and no tokenizer_config.json", capsys, prepare.Tokenizer.of, here.options())
     sys.argv += ["--tokenizer=tokenizer"]
     assert prepare.Tokenizer.of(here.options()).vocabulary == 512
+
+
+@pytest.mark.parametrize("file,content,line", [
+    ("tokenizer.json", "{}", "--tokenizer .*/t: "),
+    ("tokenizer_config.json", '{"eos_token": "<none>"}', "tokenizer_config.json names no eos_token of tokenizer.json"),
+])
+def test_tokenizer_that_cannot_be_used(file, content, line, here, capsys, tmp_path):
+    import prepare
+    shutil.copytree(SCRIPTS / "tokenizer", tmp_path / "t")
+    prepare.Tokenizer(str(tmp_path / "t"))
+    (tmp_path / "t" / file).write_text(content)
+    stops("configuration", line, capsys, prepare.Tokenizer, str(tmp_path / "t"))
 
 
 @pytest.mark.parametrize("stack,processes", [("dev", 1), ("prod", 8), ("solo", 1)])  # on a g5.xlarge, a p5.48xlarge, a CPU

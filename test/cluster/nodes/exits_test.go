@@ -22,13 +22,16 @@ func TestFinished(t *testing.T) {
 		{"again", "the run has published its model"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			began := time.Now()
+			began, before := time.Now(), lab.identities.Load()
 			r := start(t, "processors", withArgs(short, nil))
 			if reason, message := r.ends(t); !strings.HasPrefix(reason, "Complete") {
 				r.dump(t)
 				t.Fatalf("%s: %s", reason, message)
 			}
 			r.says(t, began, c.says)
+			if lab.identities.Load() == before {
+				t.Error("no pod asked for credentials of its service account")
+			}
 			fmt.Printf("%s: Job complete %.0f s after it was created\n", c.name, time.Since(began).Seconds())
 		})
 	}
@@ -106,9 +109,12 @@ func TestCountedExits(t *testing.T) {
 		manifest, says string
 		change         func(kind string, object map[string]any)
 	}{
-		{18, "processors", "credentials: NoCredentialsError", withArgs(short, map[string]string{
-			"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true",
-		})},
+		{18, "processors", "credentials: NoCredentialsError", func(kind string, object map[string]any) {
+			if kind == "Job" {
+				withoutIdentity(object)
+				setArgs(object, short, map[string]string{"AWS_EC2_METADATA_DISABLED": "true"})
+			}
+		}},
 		{15, "plain", "0 of 4 GPUs work", withArgs(short, map[string]string{"REPAIR_SECONDS": "1"})},
 	} {
 		t.Run(fmt.Sprint(c.code), func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type cluster struct {
 	dynamic           dynamic.Interface
 	mapper            *restmapper.DeferredDiscoveryRESTMapper
 	plane, s3         *exec.Cmd
+	identities        atomic.Int64 // how often pods got credentials
 }
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -107,6 +109,9 @@ func (c *cluster) start() error {
 	}
 	if err := c.startS3(venv); err != nil {
 		return fmt.Errorf("S3: %w", err)
+	}
+	if err := c.startIdentity(); err != nil {
+		return fmt.Errorf("Pod Identity: %w", err)
 	}
 	return c.buildImages(venv)
 }
@@ -224,7 +229,7 @@ func (c *cluster) buildImages(venv string) error {
 	}
 	env := strings.Join([]string{
 		"PATH=" + venv + "/bin:/usr/bin:/bin", fmt.Sprintf("AWS_ENDPOINT_URL=http://10.244.%d.1:%d", *first-1, s3Port()), "OMP_NUM_THREADS=1",
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONDONTWRITEBYTECODE=1",
 	}, ",")
 	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, image: {"/bin/sh"}} {
 		out := filepath.Join(c.dir, strings.ReplaceAll(name, "/", "-")+".tar")

@@ -113,6 +113,9 @@ func start(t *testing.T, manifest string, change func(kind string, object map[st
 		if data, ok := object["data"].(map[string]any); ok && data["config.json"] != nil {
 			data["config.json"] = string(small)
 		}
+		if object["kind"] == "Job" {
+			withIdentity(object)
+		}
 		if change != nil {
 			change(object["kind"].(string), object)
 		}

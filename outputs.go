@@ -1,6 +1,8 @@
 package main
 
 import (
+	_ "embed" // of stackPage
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/scientist"
@@ -56,7 +58,14 @@ func export(ctx *pulumi.Context, s scope.Scope, p platformOutputs) {
 	ctx.Export("runCheckpointUrl", p.training.CheckpointURL)
 	ctx.Export("runArtifactUrl", p.training.ArtifactURL)
 	ctx.Export("dataScientist", p.dataScientist(s))
+	ctx.Export("readme", pulumi.String(stackPage))
 }
+
+// stackPage is what Pulumi Cloud shows on a stack's page, where it fills in the outputs.
+// https://www.pulumi.com/docs/pulumi-cloud/projects-and-stacks/
+//
+//go:embed Pulumi.README.md
+var stackPage string
 
 // dataScientist returns what a data scientist needs, in one object.
 func (p platformOutputs) dataScientist(s scope.Scope) pulumi.Output {

@@ -71,7 +71,7 @@ type RunCommands struct {
 func (p Platform) WithCommands(stack string) Platform {
 	if p.Role != "" {
 		profile := "llm-" + stack
-		p.Commands.AssumeRole = fmt.Sprintf("aws configure set --profile %[1]s role_arn %[2]s; [ \"$AWS_PROFILE\" = %[1]s ] || "+
+		p.Commands.AssumeRole = fmt.Sprintf("aws configure set --profile %[1]s role_arn %[2]s; [ \"${AWS_PROFILE:-}\" = %[1]s ] || "+
 			"aws configure set --profile %[1]s source_profile ${AWS_PROFILE:-default}; export AWS_PROFILE=%[1]s", profile, p.Role)
 	}
 	if p.Cluster.Name != "" {

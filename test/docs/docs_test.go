@@ -96,7 +96,7 @@ func TestCommands(t *testing.T) {
 				RequireUniqueNames: true,
 				Setup: func(env *testscript.Env) error {
 					env.Cd = s.Folder()
-					env.Vars = append(s.Environ(), "WORK="+env.WorkDir, "account="+account)
+					env.Vars = append(s.Environ(), "WORK="+env.WorkDir, "REPOSITORY="+repository, "account="+account)
 					env.Setenv("PATH", filepath.Join(env.WorkDir, "bin")+string(os.PathListSeparator)+env.Getenv("PATH"))
 					stubs, err := filepath.Glob(filepath.Join(env.WorkDir, "bin", "*"))
 					for _, stub := range stubs {

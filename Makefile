@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e
+.PHONY: preview up tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -63,6 +63,10 @@ VERSION := k8s.io/component-base/version
 	mkdir -p .build/bin
 	cd test/cluster/nodes && GOFLAGS='-trimpath -mod=mod' go build -o ../../../.build/bin/kube \
 	  -ldflags='-s -w -X $(VERSION).gitVersion=v1.36.0 -X $(VERSION).gitMajor=1 -X $(VERSION).gitMinor=36' ./kube
+
+# The picture of the README, from its text.
+picture:
+	GOFLAGS=-mod=mod go run oss.terrastruct.com/d2@v0.7.2 docs/platform.d2 docs/platform.svg
 
 manifests:
 	cd test && go run ./manifests .. $(CURDIR)/.build/manifests

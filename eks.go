@@ -19,13 +19,15 @@ import (
 type Cluster struct {
 	pulumi.ResourceState
 
-	Managed    bool                      // false for an existing cluster, which has another owner
-	Name       pulumi.StringOutput       // of the EKS cluster; empty for an existing one
-	VPCID      pulumi.StringOutput       // empty for an existing cluster
-	Kubeconfig pulumi.StringOutput       // secret; kubectl accepts it as it is
-	Provider   *kubernetes.Provider      // assumes the training account's role
-	Pools      map[string]nodepool.Facts // pools to train on, by name
-	Ready      []pulumi.Resource         // depend on these before you create a pod on a pool
+	Managed    bool                // false for an existing cluster, which has another owner
+	Name       pulumi.StringOutput // of the EKS cluster; empty for an existing one
+	VPCID      pulumi.StringOutput // empty for an existing cluster
+	Kubeconfig pulumi.StringOutput // secret; kubectl accepts it as it is
+	// UserKubeconfig uses the credentials of the shell as they are. It holds no secret. Empty for an existing cluster
+	UserKubeconfig pulumi.StringOutput
+	Provider       *kubernetes.Provider      // assumes the training account's role
+	Pools          map[string]nodepool.Facts // pools to train on, by name
+	Ready          []pulumi.Resource         // depend on these before you create a pod on a pool
 }
 
 // ClusterArgs are the account and the settings of a cluster. Network and NodeGroupHooks are ignored for an existing one.
@@ -39,7 +41,7 @@ type ClusterArgs struct {
 // newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
 func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArgs) (*Cluster, error) {
 	empty := pulumi.String("").ToStringOutput()
-	c := &Cluster{Managed: !args.Cluster.Existing(), Name: empty, VPCID: empty, Pools: map[string]nodepool.Facts{}}
+	c := &Cluster{Managed: !args.Cluster.Existing(), Name: empty, VPCID: empty, UserKubeconfig: empty, Pools: map[string]nodepool.Facts{}}
 	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, pulumi.Providers(args.Account.Provider)); err != nil {
 		return nil, err
 	}
@@ -109,7 +111,7 @@ func (c *Cluster) create(ctx *pulumi.Context, place cluster.Place, args ClusterA
 		return fmt.Errorf("device plugins: %w", err)
 	}
 	c.Name, c.VPCID = controlPlane.Name, network.VPCID
-	c.Kubeconfig, c.Provider = controlPlane.Kubeconfig, controlPlane.Kubernetes
+	c.Kubeconfig, c.UserKubeconfig, c.Provider = controlPlane.Kubeconfig, controlPlane.UserKubeconfig, controlPlane.Kubernetes
 	c.Ready = slices.Concat(joinable.Addons, []pulumi.Resource{schedulable.Nodes}, pools, dns, plugins)
 	return nil
 }

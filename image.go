@@ -15,6 +15,7 @@ import (
 type ImageRepository struct {
 	pulumi.ResourceState
 
+	ARN pulumi.StringOutput
 	URL pulumi.StringOutput // where images are pushed to, without a tag
 }
 
@@ -59,7 +60,7 @@ func newImageRepository(ctx *pulumi.Context, name string, s scope.Scope, args Im
 	if err != nil {
 		return nil, fmt.Errorf("lifecycle policy: %w", err)
 	}
-	component.URL = repository.RepositoryUrl
+	component.ARN, component.URL = repository.Arn, repository.RepositoryUrl
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"url": component.URL})
 }
 

@@ -105,9 +105,15 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("training: %w", err)
 	}
+	roles, err := newRoles(ctx, "roles", s, RolesArgs{
+		Settings: cfg.Roles, Account: org.Training, Storage: store, Images: images, Cluster: cluster, Training: training,
+	})
+	if err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
 	if err := edit.describe(cluster, training); err != nil {
 		return fmt.Errorf("edit: %w", err)
 	}
-	export(ctx, s, platformOutputs{org, ci, store, sageMaker, branch, images, cluster, training})
+	export(ctx, s, platformOutputs{org, ci, store, sageMaker, branch, images, cluster, training, roles, cfg.Training})
 	return nil
 }

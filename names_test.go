@@ -57,7 +57,8 @@ func namings() map[string]naming {
 		all["aws:"+typ] = none
 	}
 	for _, typ := range strings.Fields(`apps/v1:DaemonSet batch/v1:Job core/v1:ConfigMap core/v1:Namespace core/v1:ResourceQuota core/v1:Secret core/v1:Service
-		core/v1:ServiceAccount rbac.authorization.k8s.io/v1:ClusterRole rbac.authorization.k8s.io/v1:ClusterRoleBinding`) {
+		core/v1:ServiceAccount rbac.authorization.k8s.io/v1:ClusterRole rbac.authorization.k8s.io/v1:ClusterRoleBinding
+		rbac.authorization.k8s.io/v1:Role rbac.authorization.k8s.io/v1:RoleBinding`) {
 		all["kubernetes:"+typ] = object
 	}
 	return all
@@ -104,6 +105,7 @@ func TestLongestNames(t *testing.T) {
 				letters(16): map[string]any{"instanceType": "p4d.24xlarge", "nodes": 1},
 				"neuron":    map[string]any{"instanceType": "trn1.32xlarge"},
 			},
+			"roles.scientists": []any{"arn:aws:iam::111122223333:role/research"}, "roles.imagePushers": []any{"arn:aws:iam::111122223333:role/research"},
 			"training.pool":    letters(16),
 			"training.name":    letters(30),
 			"training.secrets": map[string]any{"HF_TOKEN": "x"},

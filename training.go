@@ -26,6 +26,7 @@ type Training struct {
 	CheckpointURL pulumi.StringOutput // s3://bucket/runs/<run>/
 	ArtifactURL   pulumi.StringOutput // s3://bucket/runs/<run>/
 	RoleARN       pulumi.StringOutput // of the training pods; empty in an existing cluster, where its owner grants permissions
+	Namespace     pulumi.Resource     // that runs share
 	Ready         []pulumi.Resource   // the Job of the run
 }
 
@@ -89,7 +90,7 @@ type trainingBuilder struct {
 	name      string
 	scope     scope.Scope
 	args      TrainingArgs
-	component pulumi.Resource
+	component *Training
 }
 
 // role creates the role of the training pods, which gives them their data.
@@ -118,6 +119,7 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 	if err != nil {
 		return nil, err
 	}
+	b.component.Namespace = namespace
 	inNamespace := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn([]pulumi.Resource{namespace}))
 	account, err := kubeobject.New(b.ctx, b.name+"-account", job.ServiceAccount(), nil, inNamespace)
 	if err != nil {

@@ -89,6 +89,9 @@ func remedies() []remedy {
 		// Before the quotas: EC2 answers RequestLimitExceeded to too many requests.
 		{[]string{"requestlimitexceeded", "request limit exceeded", "throttling", "throttled", "rate exceeded", "toomanyrequests", "too many requests", "slowdown", "slow down", "rate limit", "concurrentmodification"},
 			"Rate limited; retry in a few minutes."},
+		// Before the quotas: the name of what was refused may contain "quota", as that of the namespace's ResourceQuota does. A
+		// pod that exceeds a quota is forbidden, so that word is not here.
+		{[]string{"accessdenied", "access denied", "unauthorized", "not authorized"}, permission},
 		{[]string{"limitexceeded", "limit exceeded", "limit_exceeded", "quota", "toomanybuckets"},
 			"A quota is exhausted: raise it under Service Quotas in the console, in that account and region."},
 		{[]string{"insufficientinstancecapacity", "insufficient capacity", "insufficientcapacity"},
@@ -103,8 +106,7 @@ func remedies() []remedy {
 		// Identity and network.
 		{[]string{"expiredtoken", "invalidclienttokenid", "unrecognizedclient", "no valid credential", "no ec2 imds role found", "failed to refresh cached credentials", "statuscode: 401"},
 			"The credentials are missing, expired or invalid, or the region is not enabled for the account: log in again, and check `aws sts get-caller-identity`."},
-		{[]string{"accessdenied", "access denied", "unauthorized", "not authorized", "forbidden", "statuscode: 403"},
-			"The identity lacks a permission: check `aws sts get-caller-identity`, and what organization.roleName allows in that account."},
+		{[]string{"forbidden", "statuscode: 403"}, permission},
 		{[]string{"connection refused", "no such host", "i/o timeout", "connection reset", "tls handshake", "deadline exceeded"},
 			"The endpoint cannot be reached: check the network. A private control plane is reachable from inside its VPC or from cluster.publicCidrs."},
 	}
@@ -141,3 +143,5 @@ func With(err error) error {
 	}
 	return fmt.Errorf("%w. %s", err, do)
 }
+
+const permission = "The identity lacks a permission: check `aws sts get-caller-identity`, and what organization.roleName allows in that account."

@@ -18,9 +18,10 @@ import (
 
 // ControlPlane is an EKS cluster without nodes.
 type ControlPlane struct {
-	Name       pulumi.StringOutput
-	Kubeconfig pulumi.StringOutput // secret
-	Kubernetes *kubernetes.Provider
+	Name           pulumi.StringOutput
+	Kubeconfig     pulumi.StringOutput // secret
+	UserKubeconfig pulumi.StringOutput // without a role
+	Kubernetes     *kubernetes.Provider
 
 	network       Network
 	release       catalog.Release
@@ -81,19 +82,20 @@ func NewControlPlane(
 		return ControlPlane{}, err
 	}
 	created := component.EksCluster
-	config := newKubeconfig(place, created)
+	config := pulumi.ToSecret(newKubeconfig(place, created, place.Account.Role)).(pulumi.StringOutput)
 	provider, err := NewKubernetes(ctx, place, config, created.Arn())
 	if err != nil {
 		return ControlPlane{}, err
 	}
 	return ControlPlane{
-		Name:          created.Name(),
-		Kubeconfig:    config,
-		Kubernetes:    provider,
-		network:       network,
-		release:       release,
-		nodeRole:      nodeRole,
-		securityGroup: created.VpcConfig().ClusterSecurityGroupId().Elem(),
+		Name:           created.Name(),
+		Kubeconfig:     config,
+		UserKubeconfig: newKubeconfig(place, created, pulumi.String("").ToStringOutput()),
+		Kubernetes:     provider,
+		network:        network,
+		release:        release,
+		nodeRole:       nodeRole,
+		securityGroup:  created.VpcConfig().ClusterSecurityGroupId().Elem(),
 	}, nil
 }
 
@@ -148,16 +150,15 @@ func adjustCluster(_ context.Context, args *pulumi.ResourceTransformArgs) *pulum
 	return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
 }
 
-// newKubeconfig returns a kubeconfig that assumes the account's role, as a secret. The component's own names
-// neither region nor role, so it would use whatever credentials are in the shell.
-func newKubeconfig(place Place, created awseks.ClusterOutput) pulumi.StringOutput {
+// newKubeconfig returns a kubeconfig that assumes a role, or with an empty one uses the credentials of the shell. The
+// component's own names no region, and no role.
+func newKubeconfig(place Place, created awseks.ClusterOutput, role pulumi.StringOutput) pulumi.StringOutput {
 	// pulumix's typed applies fail on Outputs of a remote component's resources, which are nested.
-	config := pulumi.All(created.Name(), created.Endpoint(), created.CertificateAuthority().Data().Elem(), place.Account.Role).
+	return pulumi.All(created.Name(), created.Endpoint(), created.CertificateAuthority().Data().Elem(), role).
 		ApplyT(func(args []any) (string, error) {
 			return kubeconfig.Cluster{
 				Name: args[0].(string), Endpoint: args[1].(string), CA: args[2].(string),
 				Region: place.Region, Role: args[3].(string),
 			}.JSON()
-		})
-	return pulumi.ToSecret(config).(pulumi.StringOutput)
+		}).(pulumi.StringOutput)
 }

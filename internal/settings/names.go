@@ -7,9 +7,10 @@ const None = "none"
 const (
 	projectName = "llm-platform" // in Pulumi.yaml; names of roles begin with it
 
-	TrainingNamespace      = "training" // Kubernetes namespace of training runs
-	TrainingServiceAccount = "training" // their service account; Pod Identity binds it to the training role
-	RunsPrefix             = "runs/"    // in the checkpoint and artifact buckets; a run writes under runs/<run>/
+	TrainingNamespace      = "training"                // Kubernetes namespace of training runs
+	TrainingServiceAccount = "training"                // their service account; Pod Identity binds it to the training role
+	ScientistGroup         = "llm-platform:scientists" // Kubernetes group of the role for scientists
+	RunsPrefix             = "runs/"                   // in the checkpoint and artifact buckets; a run writes under runs/<run>/
 
 	PoolLabel  = "llm-platform/pool" // node label whose value is the name of the node's pool
 	SystemPool = "system"            // pool of the nodes that run the cluster's own pods

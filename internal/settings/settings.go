@@ -30,6 +30,7 @@ type Settings struct {
 	Cluster      Cluster
 	Git          Git
 	Training     Training
+	Roles        Roles
 }
 
 // raw is the configuration as the user writes it.
@@ -47,6 +48,7 @@ type raw struct {
 	Cluster      rawCluster        `json:"cluster"`
 	Git          rawGit            `json:"git"`
 	Training     Training          `json:"training"`
+	Roles        Roles             `json:"roles"`
 }
 
 // input is what validation knows besides the values.
@@ -93,6 +95,7 @@ func (r raw) resolve(stack string) Settings {
 		Cluster:      r.Cluster.resolve(r.Region, network),
 		Git:          git,
 		Training:     r.Training,
+		Roles:        r.Roles,
 	}
 }
 
@@ -121,6 +124,7 @@ func (r raw) validate(s Settings, in input) field.ErrorList {
 		cluster,
 		r.Git.validate(field.NewPath("git"), s.Git, in),
 		r.Training.validate(field.NewPath("training"), s.Cluster, slices.Concat(cluster, in.unread), in),
+		r.Roles.validate(field.NewPath("roles")),
 	)
 }
 

@@ -114,7 +114,7 @@ func badCases() []bad {
 		{"unknown key", map[string]any{"regoin": "x"}, []string{"regoin: unknown key; did you mean region?"}},
 		{"unknown nested key", map[string]any{"storage.encrypton": "kms"}, []string{"storage.encrypton: unknown key; did you mean encryption?"}},
 		{"unknown account field", made(map[string]any{"emial": "x"}), []string{"organization.accounts.training.emial: unknown key; did you mean email?"}},
-		{"far unknown key", map[string]any{"zzzzzzzzzzzzzz": "x"}, []string{"zzzzzzzzzzzzzz: unknown key; must be one of budget, ci, cluster, git, guardrails, network, organization, protect, region, sagemaker, storage, tags, training"}},
+		{"far unknown key", map[string]any{"zzzzzzzzzzzzzz": "x"}, []string{"zzzzzzzzzzzzzz: unknown key; must be one of budget, ci, cluster, git, guardrails, network, organization, protect, region, roles, sagemaker, storage, tags, training"}},
 		{"dotted key without --path", map[string]any{"storage\x00logDays": "3"}, []string{"storage.logDays: is one key with a dot in its name; use `pulumi config set --path`, or nest it in the stack file"}},
 		{"section that is text", map[string]any{"storage": "kms"}, []string{`storage: must be an object, for example {name: value}, got "kms"`}},
 		{"object that is a list", map[string]any{"tags": []any{"a"}}, []string{`tags: must be an object, for example {name: value}, got ["a"]`}},

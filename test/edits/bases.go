@@ -134,6 +134,7 @@ func Bases() map[string]Base {
 			Title: "Pulumi.solo.yaml with two existing accounts", Stack: "solo",
 			Set: extended(soloRun, map[string]any{
 				"organization.roleName": "platform", "organization.accounts": object{"training": object{"id": "444455556666"}, "testing": object{"id": "555566667777"}},
+				"roles.scientists": list{"arn:aws:iam::444455556666:role/research"}, "roles.imagePushers": list{"arn:aws:iam::444455556666:role/builder"},
 			}),
 		},
 		"prod": {

@@ -5,7 +5,15 @@ const restarts = "Both runs keep their checkpoints. To continue from the old run
 
 func trainingRows() []Row {
 	const base = "existing cluster"
+	const roles = "accounts by id"
 	return []Row{
+		{Base: roles, Path: "roles.scientists", Change: Added, To: list{"arn:aws:iam::444455556666:role/research", "arn:aws:iam::444455556666:user/ada"}, Effect: InPlace,
+			Note: "The trust policy of the role."},
+		{Base: roles, Path: "roles.scientists", Change: Removed, To: list{}, Effect: Deletes, Note: "The role, and its access to the cluster. Runs continue."},
+		{Base: roles, Path: "roles.imagePushers", Change: Value, To: list{"arn:aws:iam::444455556666:role/pipeline"}, Effect: InPlace, Note: "The trust policy of the role."},
+		{Base: roles, Path: "roles.imagePushers", Change: Removed, To: list{}, Effect: Deletes, Note: "The role. Images remain."},
+		{Base: "dev", Path: "roles.scientists", Change: Added, To: list{"arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/us-west-2/AWSReservedSSO_Research_*"}, Effect: Creates,
+			Note: "The role, with its access to the cluster. Runs continue."},
 		{Base: base, Path: "training.enabled", Change: Value, To: false, Effect: Ends,
 			Note: "Its pods save a checkpoint before they end. Checkpoints and artifacts remain."},
 		{Base: base, Path: "training.name", Change: Value, To: "llama", Effect: Restarts, Note: restarts},

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3"
@@ -43,5 +46,54 @@ func TestGoFlags(t *testing.T) {
 		if got := goFlags(); got != want {
 			t.Errorf("GOFLAGS=%q: %q, want %q", flags, got, want)
 		}
+	}
+}
+
+// Where nothing is built, the first line says how long it will take. A pulumi on PATH that is missing or too old is named, with
+// what installing one saves; a build that takes long shows that it goes on.
+func TestFirstBuildIsAnnounced(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{
+		"Pulumi.yaml": "name: tiny\nruntime: go\n", "go.mod": "module tiny\n\ngo 1.25.11\n", "main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fakes := filepath.Join(folder, "fakes") // go, and pulumi of the pinned version with its language host
+	if err := os.Mkdir(fakes, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, version := range map[string]string{"pulumi": sdk.Version.String(), "pulumi-language-go": ""} {
+		if err := os.WriteFile(filepath.Join(fakes, name), []byte("#!/bin/sh\necho v"+version+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", fakes+string(os.PathListSeparator)+os.Getenv("PATH"))
+	var first, second bytes.Buffer
+	for _, progress := range []*bytes.Buffer{&first, &second} {
+		if _, err := Build(t.Context(), folder, progress); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.HasPrefix(first.String(), "The first time takes ") || second.Len() > 0 {
+		t.Errorf("the first build said %q, the second %q", &first, &second)
+	}
+	if err := os.WriteFile(filepath.Join(fakes, "pulumi"), []byte("#!/bin/sh\necho v3.1.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var old bytes.Buffer
+	if _, err := Build(t.Context(), folder, &old); err == nil || !strings.Contains(old.String(), "half of the work") || !strings.Contains(old.String(), "install Pulumi "+sdk.Version.String()) {
+		t.Errorf("with an old pulumi: %q (%v)", &old, err)
+	}
+	var shown bytes.Buffer
+	p := &packages{progress: &shown, name: "pulumi", next: 3 * time.Second, began: time.Now().Add(-time.Minute)}
+	for range 2 {
+		if _, err := p.Write([]byte("a/package\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "building pulumi: 1m0s, 0 packages compiled\n"; shown.String() != want {
+		t.Errorf("shown: %q, want %q", &shown, want)
 	}
 }

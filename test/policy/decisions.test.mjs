@@ -20,6 +20,8 @@ const type = (t) => ({ 'ec2:InstanceType': t })
 const ml = (...t) => ({ 'sagemaker:InstanceTypes': t })
 const member = `arn:aws:organizations::${management}:account/o-example/${training}`
 const boundary = `arn:aws:iam::${training}:policy/Boundary`
+const images = `arn:aws:ecr:us-west-2:${training}:repository/images`
+const trusting = (account) => ({ on: iamRole('llm-platform-prod-roles-scientist', account), in: account, policy: 'scientistTrust' })
 const previewed = { on: iamRole('llm-platform-prod-preview', testing), in: testing, policy: 'previewTrust' }
 const Allowed = 'Allowed', Denied = 'ExplicitlyDenied', NotGranted = 'ImplicitlyDenied'
 
@@ -151,6 +153,39 @@ const decisions = [
   ['nor in a cluster of another account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:SourceAccount': strange }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:SourceAccount'])],
   ['nor a pod of another namespace', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:RequestTag/kubernetes-namespace': 'default' }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:RequestTag/kubernetes-namespace'])],
   ['nor one of another service account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:RequestTag/kubernetes-service-account': 'default' }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:RequestTag/kubernetes-service-account'])],
+
+  // The roles for everyday work.
+  ['the role for scientists reads the dataset', 'reading', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket' }, Allowed, without('scientist', 'ReadObjects')],
+  ['and checkpoints', 'reading', 's3:GetObject', { on: 'arn:aws:s3:::checkpoints/runs/1/a' }, Allowed, edit('scientist', 'ReadObjects', (s) => (s.Resource = `${data}/*`))],
+  ['and lists them', 'reading', 's3:ListBucket', { on: 'arn:aws:s3:::checkpoints' }, Allowed, without('scientist', 'ListBuckets')],
+  ['and decrypts them', 'reading', 'kms:Decrypt', { on: key, policy: 'key' }, Allowed, without('scientist', 'Decrypt')],
+  ['and follows the logs of containers', 'reading', 'logs:FilterLogEvents', { on: `arn:aws:logs:us-west-2:${training}:log-group:/aws/containerinsights/llm-platform-prod/application` }, Allowed, without('scientist', 'ReadLogs')],
+  ['and reads what a query found', 'reading', 'logs:GetQueryResults', { on: `arn:aws:logs:us-west-2:${training}:log-group:/aws/containerinsights/llm-platform-prod/application` }, Allowed, without('scientist', 'ReadQueries')],
+  ['and describes the cluster', 'reading', 'eks:DescribeCluster', { on: `arn:aws:eks:us-west-2:${training}:cluster/llm-platform-prod` }, Allowed, without('scientist', 'DescribeCluster')],
+  ['but no other cluster', 'reading', 'eks:DescribeCluster', { on: nodegroup }, NotGranted, edit('scientist', 'DescribeCluster', (s) => (s.Resource = '*'))],
+  ['nor the audit log', 'reading', 'logs:FilterLogEvents', { on: `arn:aws:logs:us-west-2:${training}:log-group:/aws/eks/llm-platform-prod/cluster` }, NotGranted, edit('scientist', 'ReadLogs', (s) => (s.Resource = '*'))],
+  ['nor another bucket', 'reading', 's3:GetObject', { on: 'arn:aws:s3:::state/a' }, NotGranted, edit('scientist', 'ReadObjects', (s) => (s.Resource = '*'))],
+  ['it writes no data', 'reading', 's3:PutObject', { on: `${data}/a`, policy: 'datasetBucket' }, NotGranted, edit('scientist', 'ReadObjects', (s) => (s.Action = 's3:*'))],
+  ['and no checkpoint, which could hide code', 'reading', 's3:PutObject', { on: 'arn:aws:s3:::checkpoints/runs/1/a' }, NotGranted, edit('scientist', 'ReadObjects', (s) => (s.Action = 's3:*'))],
+  ['and deletes none', 'reading', 's3:DeleteObjectVersion', { on: 'arn:aws:s3:::checkpoints/runs/1/a' }, NotGranted, edit('scientist', 'ReadObjects', (s) => (s.Action = 's3:*'))],
+  ['it encrypts nothing', 'reading', 'kms:GenerateDataKey', { on: key, policy: 'key' }, NotGranted, edit('scientist', 'Decrypt', (s) => (s.Action = 'kms:*'))],
+  ['it becomes no other role', 'reading', 'sts:AssumeRole', { on: iamRole('other') }, NotGranted, allow('scientist', 'sts:AssumeRole')],
+  ['it changes no access to the cluster', 'reading', 'eks:CreateAccessEntry', { on: `arn:aws:eks:us-west-2:${training}:cluster/llm-platform-prod` }, NotGranted, edit('scientist', 'DescribeCluster', (s) => (s.Action = 'eks:*'))],
+  ['it changes no role', 'reading', 'iam:PutRolePolicy', { on: iamRole('llm-platform-prod-roles-scientist') }, NotGranted, allow('scientist', 'iam:*')],
+  ['it pushes no image', 'reading', 'ecr:PutImage', { on: images }, NotGranted, allow('scientist', 'ecr:*')],
+  ['a trusted role assumes it', 'researcher', 'sts:AssumeRole', trusting(training), Allowed, edit0('scientistTrust', (s) => (s.Condition.ArnLike['aws:PrincipalArn'] = iamRole('other')))],
+  ['and tags its session', 'researcher', 'sts:TagSession', trusting(training), Allowed, drop0('scientistTrust', 'sts:TagSession')],
+  ['so does a permission set of IAM Identity Center', 'researcherBySSO', 'sts:AssumeRole', trusting(training), Allowed, edit0('scientistTrust', (s) => { s.Condition = { ArnEquals: { 'aws:PrincipalArn': s.Condition.ArnLike['aws:PrincipalArn'].map((arn) => arn.replace('*', '')) } } })],
+  ['another permission set does not', 'administratorBySSO', 'sts:AssumeRole', trusting(training), NotGranted, edit0('scientistTrust', (s) => (s.Condition.ArnLike['aws:PrincipalArn'] = 'arn:aws:iam::*:role/aws-reserved/*'))],
+  ['nor another role of the account', 'scientist', 'sts:AssumeRole', trusting(training), NotGranted, edit0('scientistTrust', (s) => delete s.Condition)],
+  ['nor a stranger', 'stranger', 'sts:AssumeRole', trusting(training), NotGranted, edit0('scientistTrust', (s) => { s.Principal = { AWS: '*' }; delete s.Condition })],
+  ['the push role pushes an image', 'pusher', 'ecr:PutImage', { on: images }, Allowed, without('push', 'PushAndPull')],
+  ['and signs in', 'pusher', 'ecr:GetAuthorizationToken', {}, Allowed, without('push', 'SignInToRegistry')],
+  ['and pulls', 'pusher', 'ecr:GetDownloadUrlForLayer', { on: images }, Allowed, drop('push', 'PushAndPull', 'ecr:GetDownloadUrlForLayer')],
+  ['but to no other repository', 'pusher', 'ecr:PutImage', { on: `${images}-other` }, NotGranted, edit('push', 'PushAndPull', (s) => (s.Resource = '*'))],
+  ['it deletes no image', 'pusher', 'ecr:BatchDeleteImage', { on: images }, NotGranted, edit('push', 'PushAndPull', (s) => (s.Action = 'ecr:*'))],
+  ['and lets no tag move', 'pusher', 'ecr:PutImageTagMutability', { on: images }, NotGranted, edit('push', 'PushAndPull', (s) => (s.Action = 'ecr:*'))],
+  ['it reads no data', 'pusher', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket' }, NotGranted, allow('push', 's3:*')],
 
   // CI.
   ['a workflow of the environment deploys', 'github', 'sts:AssumeRoleWithWebIdentity', token('ciDeployTrust', 'repo:octo@1/llm@2:environment:prod'), Allowed, edit0('ciDeployTrust', (s) => (s.Condition.StringEquals['token.actions.githubusercontent.com:sub'] = 'repo:octo/llm:environment:prod'))],

@@ -23,6 +23,7 @@ const (
 	logBucket  = "arn:aws:s3:::logs"
 	state      = "arn:aws:s3:::state"
 	key        = "arn:aws:kms:us-west-2:222222222222:key/data"
+	images     = "arn:aws:ecr:us-west-2:222222222222:repository/images"
 	killSwitch = "arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch"
 )
 
@@ -67,6 +68,14 @@ func write() error {
 		"sagemaker":      policy.SageMaker(partition, region, training, access),
 		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
 		"pod":            policy.Training([]string{dataset}, []string{checkpoint}, settings.RunsPrefix, []string{key}),
+		"scientist": policy.Scientist{
+			Partition: partition, Region: region, Account: training, Buckets: []string{dataset, checkpoint}, Keys: []string{key}, Cluster: "llm-platform-prod",
+		}.Document(),
+		"scientistTrust": policy.PrincipalTrust([]string{
+			"arn:aws:iam::" + training + ":role/research",
+			"arn:aws:iam::" + management + ":role/aws-reserved/sso.amazonaws.com/us-west-2/AWSReservedSSO_Research_*",
+		}),
+		"push":           policy.PushImages(images),
 		"podTrust":       policy.PodTrust(training, "arn:aws:eks:"+region+":"+training+":cluster/llm-platform-prod", "training", "training"),
 		"datasetBucket":  policy.PrivateBucket(dataset),
 		"logBucket":      policy.LogBucket(logBucket, training),

@@ -241,6 +241,8 @@ func kinds() map[string]kind {
 		"core/v1:ServiceAccount":                          "",
 		"rbac.authorization.k8s.io/v1:ClusterRole":        "",
 		"rbac.authorization.k8s.io/v1:ClusterRoleBinding": "roleRef",
+		"rbac.authorization.k8s.io/v1:Role":               "",
+		"rbac.authorization.k8s.io/v1:RoleBinding":        "roleRef",
 	} {
 		all["kubernetes:"+typ] = kind{name: "metadata.name", longest: 63, taken: "AlreadyExists", id: objectID, outputs: objectOutputs,
 			replace: "metadata.name metadata.namespace " + replace}

@@ -29,8 +29,8 @@ func (p Preview) Markdown() string {
 }
 
 func (p Preview) title() string {
-	if stack := p.Stack(); stack != "" {
-		return "## Preview of stack " + escape(stack)
+	if p.Stack != "" {
+		return "## Preview of stack " + escape(p.Stack)
 	}
 	return "## Preview"
 }

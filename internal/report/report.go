@@ -15,6 +15,7 @@ import (
 
 // Preview is what a review needs of the report. Written as JSON, it can be read again.
 type Preview struct {
+	Stack       string         `json:"stack,omitempty"` // name; "" of a preview that failed early
 	Steps       []Step         `json:"steps"`
 	Diagnostics []Diagnostic   `json:"diagnostics,omitempty"`
 	Summary     map[string]int `json:"changeSummary,omitempty"` // resources by operation; "same" are unchanged
@@ -56,6 +57,11 @@ func Read(report io.Reader) (Preview, error) {
 	}
 	if len(p.Steps) == 0 && len(p.Summary) == 0 && len(p.Errors()) == 0 {
 		return Preview{}, errors.New("not the output of `pulumi preview --json`: no steps, no summary and no error")
+	}
+	for _, s := range p.Steps {
+		if parts := strings.Split(s.URN, "::"); p.Stack == "" {
+			p.Stack = strings.TrimPrefix(parts[0], "urn:pulumi:")
+		}
 	}
 	// A refresh reports what it looked at, and the engine what it only reads.
 	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool {
@@ -114,16 +120,6 @@ func (p Preview) messages(severity string) []string {
 		}
 	}
 	return all
-}
-
-// Stack returns the name of the stack, or "" if there is no step.
-func (p Preview) Stack() string {
-	for _, s := range p.Steps {
-		if parts := strings.Split(s.URN, "::"); strings.HasPrefix(parts[0], "urn:pulumi:") {
-			return strings.TrimPrefix(parts[0], "urn:pulumi:")
-		}
-	}
-	return ""
 }
 
 // Type returns the type of the resource, for example aws:s3/bucketV2:BucketV2.

@@ -163,6 +163,20 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// A preview without changes names its stack.
+func TestNoChange(t *testing.T) {
+	p, err := Read(strings.NewReader(`{"steps": [{"op": "same", "urn": "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"}], "changeSummary": {"same": 9}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := p.Markdown()
+	for _, text := range []string{"## Preview of stack dev\n", "Nothing that holds data", "No change.", "No other changes, 9 unchanged."} {
+		if !strings.Contains(got, text) {
+			t.Errorf("%q not in\n%s", text, got)
+		}
+	}
+}
+
 // A message cannot end its code block.
 func TestFence(t *testing.T) {
 	p, err := Read(strings.NewReader(`{"diagnostics": [{"severity": "error", "message": "error: a\n~~~~\n# b"}]}`))

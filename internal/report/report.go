@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -67,17 +68,18 @@ func Read(report io.Reader) (Preview, error) {
 	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool {
 		return s.Type() == "pulumi:pulumi:Stack" || slices.Contains([]string{"same", "refresh", "read", "discard"}, s.Op)
 	})
+	random := randomNames(p.Steps)
 	for i := range p.Steps {
-		p.Steps[i].condense()
+		p.Steps[i].condense(random)
 	}
 	return p, nil
 }
 
 // condense replaces the inputs by their digest.
-func (s *Step) condense() {
+func (s *Step) condense(random *strings.Replacer) {
 	if s.New != nil && s.Digest == "" {
 		text, _ := json.Marshal(chosen(s.New.Inputs)) // decoded JSON can be encoded
-		sum := sha256.Sum256(text)
+		sum := sha256.Sum256([]byte(random.Replace(string(text))))
 		s.Digest = hex.EncodeToString(sum[:8])
 	}
 	for _, state := range []*State{s.Old, s.New} {
@@ -87,14 +89,32 @@ func (s *Step) condense() {
 	}
 }
 
-// chosen returns a value without the inputs that are named in __defaults, such as names with a random suffix.
+// randomNames replaces the names with a random suffix that the engine has chosen, wherever other resources refer to them.
+func randomNames(steps []Step) *strings.Replacer {
+	var pairs []string
+	for _, s := range steps {
+		if s.New == nil {
+			continue
+		}
+		for _, key := range defaults(s.New.Inputs) {
+			if name, ok := s.New.Inputs[key].(string); ok && randomSuffix.MatchString(name) {
+				pairs = append(pairs, name, "*")
+			}
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+var randomSuffix = regexp.MustCompile(`-[0-9a-f]{7,}$`)
+
+// chosen returns a value without the inputs that neither the program nor a setting has chosen.
 func chosen(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		defaults, _ := v["__defaults"].([]any)
+		left := defaults(v)
 		kept := map[string]any{}
 		for key, inner := range v {
-			if key != "__defaults" && !slices.Contains(defaults, any(key)) {
+			if key != "__defaults" && !slices.Contains(left, key) {
 				kept[key] = chosen(inner)
 			}
 		}
@@ -107,6 +127,18 @@ func chosen(value any) any {
 		return kept
 	}
 	return value
+}
+
+// defaults returns the inputs that the engine or the provider has chosen, names with a random suffix among them.
+func defaults(inputs map[string]any) []string {
+	var keys []string
+	all, _ := inputs["__defaults"].([]any)
+	for _, key := range all {
+		if name, ok := key.(string); ok {
+			keys = append(keys, name)
+		}
+	}
+	return keys
 }
 
 // Errors returns the messages of errors. A preview that has one is not complete.

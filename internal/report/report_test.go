@@ -223,22 +223,28 @@ func TestDifferences(t *testing.T) {
 		return p
 	}
 	create := vpc("create", `"a": "1"`)
+	named := func(name string) string { return vpc("create", `"n": "`+name+`", "__defaults": ["n"]`) }
+	refers := func(name string) string {
+		return strings.Replace(vpc("create", `"policy": "to `+name+`/x"`), "::v", "::w", 1)
+	}
 	for name, c := range map[string]struct {
 		reviewed, fresh Preview
 		differ          int
 	}{
-		"same":                  {read(create), read(create), 0},
-		"none":                  {read(), read(), 0},
-		"one more":              {read(), read(create), 1},
-		"one fewer":             {read(create), read(), 1},
-		"another operation":     {read(create), read(vpc("update", `"a": "1"`)), 2},
-		"another input":         {read(create), read(vpc("create", `"a": "2"`)), 2},
-		"another nested input":  {read(vpc("create", `"a": [{"b": 1}]`)), read(vpc("create", `"a": [{"b": 2}]`)), 2},
-		"another random name":   {read(vpc("create", `"n": "v-1", "__defaults": ["n"]`)), read(vpc("create", `"n": "v-2", "__defaults": ["n"]`)), 0},
-		"a name that was given": {read(vpc("create", `"n": "v-1", "__defaults": []`)), read(vpc("create", `"n": "v-2", "__defaults": []`)), 2},
-		"no longer retained":    {read(strings.Replace(bucket, "%", `"retainOnDelete": true`, 1)), read(strings.Replace(bucket, "%", "", 1)), 2},
-		"another role":          {read(), read(provider("assumeRoles[0].roleArn")), 0},
-		"another region":        {read(), read(provider("region")), 1},
+		"same":                    {read(create), read(create), 0},
+		"none":                    {read(), read(), 0},
+		"one more":                {read(), read(create), 1},
+		"one fewer":               {read(create), read(), 1},
+		"another operation":       {read(create), read(vpc("update", `"a": "1"`)), 2},
+		"another input":           {read(create), read(vpc("create", `"a": "2"`)), 2},
+		"another nested input":    {read(vpc("create", `"a": [{"b": 1}]`)), read(vpc("create", `"a": [{"b": 2}]`)), 2},
+		"another random name":     {read(vpc("create", `"n": "v-1", "__defaults": ["n"]`)), read(vpc("create", `"n": "v-2", "__defaults": ["n"]`)), 0},
+		"refers to a random name": {read(named("v-01234ab"), refers("v-01234ab")), read(named("v-98765cd"), refers("v-98765cd")), 0},
+		"refers to another name":  {read(named("v-01234ab"), refers("v-01234ab")), read(named("v-98765cd"), refers("w-98765cd")), 2},
+		"a name that was given":   {read(vpc("create", `"n": "v-1", "__defaults": []`)), read(vpc("create", `"n": "v-2", "__defaults": []`)), 2},
+		"no longer retained":      {read(strings.Replace(bucket, "%", `"retainOnDelete": true`, 1)), read(strings.Replace(bucket, "%", "", 1)), 2},
+		"another role":            {read(), read(provider("assumeRoles[0].roleArn")), 0},
+		"another region":          {read(), read(provider("region")), 1},
 	} {
 		if got := Differences(c.reviewed, c.fresh); len(got) != c.differ {
 			t.Errorf("%s: %q", name, got)

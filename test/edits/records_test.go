@@ -81,13 +81,21 @@ func TestRecords(t *testing.T) {
 			compareRecord(t, folder, file, reported(t, s))
 		})
 	}
-	if *all {
-		t.Run("new", func(t *testing.T) {
-			t.Parallel()
-			_, s := enginetest.Open(t, "dev")
-			compareRecord(t, folder, "new", reported(t, s))
-		})
-	}
+	t.Run("new", func(t *testing.T) {
+		t.Parallel()
+		_, s := enginetest.Open(t, "dev")
+		first, second := reported(t, s), reported(t, s)
+		if differ := report.Differences(first, second); len(first.Steps) == 0 || differ != nil {
+			t.Errorf("two previews of the same have %d steps, and differ in %q", len(first.Steps), differ)
+		}
+		if err := s.Set("llm-platform:storage.logDays", 77); err != nil {
+			t.Fatal(err)
+		}
+		if differ := report.Differences(first, reported(t, s)); len(differ) != 2 || !strings.Contains(differ[0], "storage-logs-lifecycle") {
+			t.Errorf("a preview with another storage.logDays differs in %q", differ)
+		}
+		compareRecord(t, folder, "new", first)
+	})
 }
 
 var anyRun = regexp.MustCompile(`train-[0-9a-f]{10}`)

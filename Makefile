@@ -22,7 +22,8 @@ review:
 	@cd test && go run ./cmd/local -stack $(STACK) $$([ ! -e ../.build/base.yaml ] || echo -from ../.build/base.yaml) -report ../.build/preview.json
 	@.build/bin/review .build/preview.json > .build/review.md; code=$$?; cat .build/review.md; exit $$code
 
-# The S3 bucket and the KMS key for Pulumi's state, with the credentials of the AWS CLI. Nothing is changed that exists.
+# The S3 bucket and the KMS key for Pulumi's state, with the credentials of the AWS CLI. Leaves a key and a bucket policy that exist as
+# they are.
 state:
 	@.github/state.sh
 

@@ -32,7 +32,8 @@ aws s3api put-public-access-block --bucket "$bucket" --public-access-block-confi
 aws s3api put-bucket-versioning --bucket "$bucket" --versioning-configuration Status=Enabled
 aws s3api put-bucket-encryption --bucket "$bucket" --server-side-encryption-configuration \
   "{\"Rules\": [{\"ApplyServerSideEncryptionByDefault\": {\"SSEAlgorithm\": \"aws:kms\", \"KMSMasterKeyID\": \"$arn\"}, \"BucketKeyEnabled\": true}]}"
-aws s3api put-bucket-policy --bucket "$bucket" --policy "{\"Version\": \"2012-10-17\", \"Statement\": [{
+# A policy that exists stays: it may have further statements.
+aws s3api get-bucket-policy --bucket "$bucket" >/dev/null 2>&1 || aws s3api put-bucket-policy --bucket "$bucket" --policy "{\"Version\": \"2012-10-17\", \"Statement\": [{
   \"Sid\": \"TLSOnly\", \"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:*\",
   \"Resource\": [\"arn:$partition:s3:::$bucket\", \"arn:$partition:s3:::$bucket/*\"],
   \"Condition\": {\"Bool\": {\"aws:SecureTransport\": \"false\"}}}]}"

@@ -87,15 +87,14 @@ func TestState(t *testing.T) {
 *"query Arn"*) echo arn:aws-cn:sts::111122223333:assumed-role/a/b ;;
 "kms create-key"*) touch key; echo 1234abcd ;;
 "kms describe-key"*) [ -e key ] && echo arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd ;;
-"s3api head-bucket"*) [ -e bucket ] ;;
-"s3api create-bucket"*) touch bucket ;;
+"s3api head-bucket"* | "s3api get-bucket-policy"*) [ -e bucket ] ;;
+"s3api put-bucket-policy"*) touch bucket ;;
 esac`
 	always := []string{
 		"kms enable-key-rotation --key-id arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd", "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
 		"put-bucket-versioning --bucket llm-platform-state-111122223333-cn-north-1 --versioning-configuration Status=Enabled",
-		`"KMSMasterKeyID": "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd"`, `"aws:SecureTransport": "false"`, `"arn:aws-cn:s3:::llm-platform-state-111122223333-cn-north-1/*"`,
-	}
-	once := []string{"kms create-key", "kms create-alias --alias-name alias/llm-platform-state --target-key-id 1234abcd", "create-bucket --bucket llm-platform-state-111122223333-cn-north-1 --create-bucket-configuration LocationConstraint=cn-north-1"}
+		`"KMSMasterKeyID": "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd"`}
+	once := []string{"kms create-key", `"aws:SecureTransport": "false"`, `"arn:aws-cn:s3:::llm-platform-state-111122223333-cn-north-1/*"`, "kms create-alias --alias-name alias/llm-platform-state --target-key-id 1234abcd", "create-bucket --bucket llm-platform-state-111122223333-cn-north-1 --create-bucket-configuration LocationConstraint=cn-north-1"}
 	for name, files := range map[string]map[string]string{"new": nil, "again": {"key": "", "bucket": ""}} {
 		calls, out, code := fake(t, map[string]string{"aws": aws}, []string{"AWS_REGION=cn-north-1"}, files, filepath.Join(folder(t), ".github", "state.sh"))
 		if code != 0 {

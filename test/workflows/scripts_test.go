@@ -13,11 +13,11 @@ const recorded = "echo \"$0 $*\" | sed 's|.*/bin/||' >> \"$CALLS\"\n"
 // The review of a pull request is posted to the one whose head is the commit, and to no other.
 func TestComment(t *testing.T) {
 	gh := recorded + `case "$*" in *api*) echo $NUMBER ;; *comment*) cat "${@: -1}" >> "$CALLS" ;; esac`
-	files := map[string]string{"reviews/review-dev/review.md": "of dev\n", "reviews/review-prod/review.md": strings.Repeat("x", 70000)}
+	files := map[string]string{"reviews/review-dev/review.md": strings.Repeat("x", 70000), "reviews/review-prod/review.md": "of prod\n"}
 	run := script(t, "preview-comment.yml", "comment", "gh pr comment")
 	env := []string{"SHA=0123abcd", "GH_REPO=o/r", "NUMBER=7"}
 	calls, out, code := fake(t, map[string]string{"gh": gh}, env, files, "bash", "-e", "-c", run)
-	for _, text := range []string{`.head.sha == "0123abcd"`, "gh pr comment 7 --edit-last --create-if-none", "<sub>review-dev</sub>\n\nof dev\n", "review-prod"} {
+	for _, text := range []string{`.head.sha == "0123abcd"`, "gh pr comment 7 --edit-last --create-if-none", "<sub>review-dev</sub>\n\nxxx", "<sub>review-prod</sub>\n\nof prod\n"} {
 		if !strings.Contains(calls, text) {
 			t.Errorf("%q not in\n%s", text, calls)
 		}

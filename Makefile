@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
+.PHONY: preview up review state facts tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -13,6 +13,25 @@ preview:
 # `pulumi up` against the simulator, and proof that nothing is left to change.
 up:
 	@cd test && go run ./cmd/local -stack $(STACK) up preview refresh
+
+# A review of the preview of a stack whose stack file of the commit BASE is up in the simulator, or of a new stack if there was
+# none. Fails if a resource that holds data would be deleted or replaced.
+BASE ?= HEAD
+review:
+	@mkdir -p .build && go build -o .build/bin/review ./cmd/review && git show $(BASE):Pulumi.$(STACK).yaml > .build/base.yaml || rm -f .build/base.yaml
+	@cd test && go run ./cmd/local -stack $(STACK) $$([ ! -e ../.build/base.yaml ] || echo -from ../.build/base.yaml) -report ../.build/preview.json
+	@.build/bin/review .build/preview.json > .build/review.md; code=$$?; cat .build/review.md; exit $$code
+
+# The S3 bucket and the KMS key for Pulumi's state, with the credentials of the AWS CLI. Leaves a key and a bucket policy that exist as
+# they are.
+state:
+	@.github/state.sh
+
+# Facts of docs/facts.md that nobody has checked for a year. Fails if there are some. Not part of `make test`, whose outcome
+# must not depend on the day.
+TODAY ?= $(shell date +%F)
+facts:
+	@awk -F'[ |]+' -v limit=$$(date -d '$(TODAY) - 1 year' +%F) '/^[|] [0-9]/ && $$2 < limit { print; old = 1 } END { exit old }' docs/facts.md
 
 # The Pulumi CLI, its Go language host and the program, unless they are built.
 tools:
@@ -26,6 +45,8 @@ test: lint tools
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	cd test/tools && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	cd test/tools/actionlint && go build -o ../../../.build/bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	.build/bin/actionlint -shellcheck= -pyflakes=
 	for module in . test; do (cd $$module && go vet ./... && $(CURDIR)/.build/bin/staticcheck ./...) || exit; done
 
 # Every edit of docs/edits.md on the engine, of which `make test` takes some. Takes half an hour.

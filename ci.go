@@ -16,7 +16,7 @@ type CI struct {
 	pulumi.ResourceState
 
 	DeployRoleARN  pulumi.StringOutput // for workflows in the GitHub environment or on the GitLab branch; empty without CI
-	PreviewRoleARN pulumi.StringOutput // for pull requests and branches; empty without CI
+	PreviewRoleARN pulumi.StringOutput // for the GitHub environments preview and drift, or all branches on GitLab; empty without CI
 }
 
 type CIArgs struct {
@@ -62,12 +62,12 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 		StateKey:  cfg.StateKMSKeyARN,
 	}
 	tokens := policy.OIDC{Issuer: cfg.Issuer, Audience: cfg.Audience}
-	role := func(purpose, description, subject string, hours int, permissions pulumi.StringOutput) (pulumi.StringOutput, error) {
+	role := func(purpose, description string, subjects []string, hours int, permissions pulumi.StringOutput) (pulumi.StringOutput, error) {
 		created, err := s.NewRole(ctx, name+"-"+purpose, scope.RoleArgs{
 			Description: description,
 			Account:     account.ID,
 			Trust: scope.Document(account.ID, func(id string) policy.Document {
-				return tokens.Trust(s.Partition, id, subject)
+				return tokens.Trust(s.Partition, id, subjects...)
 			}),
 			Permissions:  permissions,
 			SessionHours: hours,
@@ -80,12 +80,12 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 		return created.Arn, nil
 	}
 	var err error
-	ci.DeployRoleARN, err = role("deploy", "Deploys from CI workflows", cfg.DeploySubject(), deployHours,
+	ci.DeployRoleARN, err = role("deploy", "Deploys from CI workflows", []string{cfg.DeploySubject()}, deployHours,
 		deployPermissions(access, s, args, account))
 	if err != nil {
 		return nil, err
 	}
-	ci.PreviewRoleARN, err = role("preview", "Previews changes from CI workflows, read-only", cfg.PreviewSubject(), 0,
+	ci.PreviewRoleARN, err = role("preview", "Previews changes from CI workflows, read-only", cfg.PreviewSubjects(), 0,
 		pulumi.All(account.ID, rolesIn(org, s.Partition, args.PreviewRoleName, cfg.PreviewAssumeRoles)).ApplyT(func(known []any) (string, error) {
 			access := access
 			access.Account, access.Roles = known[0].(string), known[1].([]string)

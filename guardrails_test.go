@@ -267,12 +267,12 @@ func TestCITrustsTheGitServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		set                        map[string]any
 		provider, issuer, audience string
-		deploy, preview            string // conditions of the subject
+		deploy, preview            string // subjects
 	}{
 		"GitHub Enterprise Server": {map[string]any{"git.baseUrl": "https://git.example.com/api/v3/", "ci.repository": "o/r"},
-			"ci-github", "git.example.com/_services/token", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:pull_request"},
+			"ci-github", "git.example.com/_services/token", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
 		"GHE.com": {map[string]any{"git.baseUrl": "https://api.acme.ghe.com/", "ci.repository": "o/r"},
-			"ci-github", "token.actions.acme.ghe.com", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:pull_request"},
+			"ci-github", "token.actions.acme.ghe.com", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
 		"GitLab": {map[string]any{"git.provider": "gitlab", "git.repository": "g/scripts", "ci.repository": "g/s/p", "ci.environment": "live"},
 			"ci-gitlab", "gitlab.com", "https://gitlab.com", "project_path:g/s/p:ref_type:branch:ref:live", "project_path:g/s/p:ref_type:branch:ref:*"},
 	} {
@@ -287,7 +287,7 @@ func TestCITrustsTheGitServer(t *testing.T) {
 			if strings.Contains(subject, "*") {
 				operator = "StringLike"
 			}
-			if got := trust.Condition[operator][c.issuer+":sub"]; !slices.Equal(got, []string{subject}) {
+			if got := trust.Condition[operator][c.issuer+":sub"]; !slices.Equal(got, strings.Fields(subject)) {
 				t.Errorf("%s: %s trusts %v", name, role, trust.Condition)
 			}
 			if got := trust.Condition["StringEquals"][c.issuer+":aud"]; !slices.Equal(got, []string{c.audience}) {

@@ -2,10 +2,12 @@ package edits
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"llm-platform/internal/nodepool"
+	"llm-platform/internal/prices"
 	"llm-platform/internal/settings"
 )
 
@@ -20,9 +22,10 @@ const (
 )
 
 // Running returns what an update can interrupt: the run, the notebook, and each pool with the inputs of its node group
-// whose change replaces it. run is the name of the run, or "".
+// whose change replaces it; and what all of it costs. run is the name of the run, or "".
 func Running(s settings.Settings, run string) (Facts, error) {
 	facts := Facts{}
+	maps.Copy(facts, prices.Facts(s))
 	if run != "" {
 		facts[runKey], facts[poolKey] = run, s.Training.Pool
 	}

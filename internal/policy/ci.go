@@ -11,15 +11,15 @@ type OIDC struct {
 	Audience string // for example sts.amazonaws.com
 }
 
-// Trust returns the trust policy of a role that only workflows with this subject may assume, through the account's OIDC
-// provider. A * in the subject stands for any text.
+// Trust returns the trust policy of a role that only workflows with one of the subjects may assume, through the account's
+// OIDC provider. A * in a subject stands for any text.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
-func (o OIDC) Trust(partition, account, subject string) Document {
+func (o OIDC) Trust(partition, account string, subjects ...string) Document {
 	conditions := Conditions{"StringEquals": {o.Issuer + ":aud": {o.Audience}}}
-	if strings.Contains(subject, "*") {
-		conditions["StringLike"] = map[string]Values{o.Issuer + ":sub": {subject}}
+	if strings.Contains(strings.Join(subjects, ""), "*") {
+		conditions["StringLike"] = map[string]Values{o.Issuer + ":sub": subjects}
 	} else {
-		conditions["StringEquals"][o.Issuer+":sub"] = Values{subject}
+		conditions["StringEquals"][o.Issuer+":sub"] = subjects
 	}
 	return Document{{
 		Effect: Allow, Action: []string{"sts:AssumeRoleWithWebIdentity"},

@@ -13,13 +13,11 @@ func Warnings(s settings.Settings) []string {
 	if !ok {
 		return nil
 	}
-	bill := Cost(s)
+	bill := Estimate(s)
 	hour, _, complete := bill.Total()
 	where := ""
-	if !complete && s.Region != Region {
-		bill = Reference(s)
-		hour, _, complete = bill.Total()
-		where = fmt.Sprintf(" at the prices of %s (those of %s are not known here)", Region, s.Region)
+	if bill.Region != s.Region {
+		where = fmt.Sprintf(" at the prices of %s (those of %s are not known here)", bill.Region, s.Region)
 	}
 	least := ""
 	if !complete {

@@ -1,6 +1,7 @@
 package prices
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -83,6 +84,23 @@ func TestOtherRegions(t *testing.T) {
 	want, _, _ := Cost(load(t, "dev", change{"region": Region})).Total()
 	if got, _, complete := Reference(s).Total(); !complete || !near(got, want) {
 		t.Errorf("reference %v, want %v", got, want)
+	}
+}
+
+// The facts are the total, of the stack's own region where all prices are known, and name what has none.
+func TestFacts(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  change
+		want map[string]string
+	}{
+		"own region": {change{"region": "us-east-1"}, map[string]string{"cost.initial": "1.396", "cost.maximum": "2.445", "cost.region": "us-east-1"}},
+		"reference":  {nil, map[string]string{"cost.initial": "1.396", "cost.maximum": "2.445", "cost.region": "us-east-1"}},
+		"unknown": {change{"region": "us-east-1", "cluster.pools": change{"gpu": change{"instanceType": "g5.xlarge", "nodes": 1, "capacity": "spot"}}},
+			map[string]string{"cost.initial": "0.390", "cost.maximum": "0.390", "cost.region": "us-east-1", "cost.unknown": "1 x g5.xlarge in pool gpu: spot prices vary"}},
+	} {
+		if got := Facts(load(t, "dev", c.set)); !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

@@ -26,14 +26,13 @@ func Block(s settings.Settings) string {
 
 // costs returns the bill. Where the prices of the stack's region are not known, it is that of prices.Region.
 func costs(s settings.Settings) []string {
-	bill := prices.Cost(s)
+	bill := prices.Estimate(s)
 	if len(bill.Lines) == 0 {
 		return nil
 	}
 	title := fmt.Sprintf("Cost in %s", s.Region)
-	if _, _, complete := bill.Total(); !complete && s.Region != prices.Region {
-		bill = prices.Reference(s)
-		title = fmt.Sprintf("Cost in %s: unknown; at the prices of %s", s.Region, prices.Region)
+	if bill.Region != s.Region {
+		title = fmt.Sprintf("Cost in %s: unknown; at the prices of %s", s.Region, bill.Region)
 	}
 	text := []string{title + ", without traffic, storage, logs and taxes:"}
 	width := 0

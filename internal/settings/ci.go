@@ -43,13 +43,14 @@ func (c CI) DeploySubject() string {
 	return "repo:" + c.Repository + ":environment:" + c.Environment
 }
 
-// PreviewSubject returns the token subject of workflows for pull requests. GitLab's subjects name a branch and not a
-// merge request, so there it is a pattern for all branches of the project.
-func (c CI) PreviewSubject() string {
+// PreviewSubjects returns the token subjects of workflows that preview. On GitHub it is those in the environments preview,
+// which reviewers can let a pull request into, and drift, for nightly runs of the main branch. GitLab's subjects name a
+// branch and not a merge request, so there it is a pattern for all branches of the project.
+func (c CI) PreviewSubjects() []string {
 	if c.Server == GitLab {
-		return "project_path:" + c.Repository + ":ref_type:branch:ref:*"
+		return []string{"project_path:" + c.Repository + ":ref_type:branch:ref:*"}
 	}
-	return "repo:" + c.Repository + ":pull_request"
+	return []string{"repo:" + c.Repository + ":environment:preview", "repo:" + c.Repository + ":environment:drift"}
 }
 
 type rawCI struct {

@@ -160,7 +160,7 @@ func TestSubjects(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	s.CI.Repository = "owner@1/name@2"
-	if got, want := s.CI.PreviewSubject(), "repo:owner@1/name@2:pull_request"; got != want {
+	if got, want := s.CI.PreviewSubjects(), []string{"repo:owner@1/name@2:environment:preview", "repo:owner@1/name@2:environment:drift"}; !slices.Equal(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -173,13 +173,13 @@ func TestIssuers(t *testing.T) {
 		issuer, audience, deploy, preview string
 	}{
 		"github.com": {rawGit{Provider: GitHub}, "o@1/r@2", "", "token.actions.githubusercontent.com", "sts.amazonaws.com",
-			"repo:o@1/r@2:environment:dev", "repo:o@1/r@2:pull_request"},
+			"repo:o@1/r@2:environment:dev", "repo:o@1/r@2:environment:preview repo:o@1/r@2:environment:drift"},
 		"no Git": {rawGit{Provider: None}, "o/r", "", "token.actions.githubusercontent.com", "sts.amazonaws.com",
-			"repo:o/r:environment:dev", "repo:o/r:pull_request"},
+			"repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
 		"GHE.com": {rawGit{Provider: GitHub, BaseURL: "https://api.acme.ghe.com/"}, "o/r", "", "token.actions.acme.ghe.com", "sts.amazonaws.com",
-			"repo:o/r:environment:dev", "repo:o/r:pull_request"},
+			"repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
 		"GitHub Enterprise Server": {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o/r", "live", "git.example.com/_services/token", "sts.amazonaws.com",
-			"repo:o/r:environment:live", "repo:o/r:pull_request"},
+			"repo:o/r:environment:live", "repo:o/r:environment:preview repo:o/r:environment:drift"},
 		"gitlab.com": {rawGit{Provider: GitLab}, "g/s/p", "", "gitlab.com", "https://gitlab.com",
 			"project_path:g/s/p:ref_type:branch:ref:main", "project_path:g/s/p:ref_type:branch:ref:*"},
 		"GitLab of one's own": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/api/v4/"}, "g/p", "release/live", "git.example.com", "https://git.example.com",
@@ -195,7 +195,7 @@ func TestIssuers(t *testing.T) {
 			t.Errorf("%s: %v", name, lines)
 		}
 		ci := r.resolve("dev").CI
-		got := []string{ci.Issuer, ci.Audience, ci.DeploySubject(), ci.PreviewSubject()}
+		got := []string{ci.Issuer, ci.Audience, ci.DeploySubject(), strings.Join(ci.PreviewSubjects(), " ")}
 		if want := []string{c.issuer, c.audience, c.deploy, c.preview}; !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}

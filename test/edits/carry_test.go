@@ -16,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"llm-platform/internal/report"
 	"llm-platform/internal/stackfile"
 	"llm-platform/test/engine"
 	"llm-platform/test/engine/enginetest"
@@ -147,6 +148,9 @@ func carry(t *testing.T, row Row, from standing, steps *golden) {
 	preview := enginetest.Run(t, s, "preview")
 	steps.expect(t, row, "preview", preview)
 	contradict(t, row, preview)
+	if got, want := losses(preview), slices.Sorted(slices.Values(row.Loses)); !slices.Equal(got, want) {
+		t.Errorf("the review says that the edit loses %v, want %v", got, want)
+	}
 	for _, words := range slices.Concat(row.Says, announced(preview, from.run)) {
 		if !strings.Contains(said(preview), words) {
 			t.Errorf("the preview does not say %q, only:\n%s", words, said(preview))
@@ -299,10 +303,22 @@ func contradict(t *testing.T, row Row, preview engine.Result) {
 // stash is the type of a value that the state keeps. It is no resource of a vendor.
 const stash = "pulumi:index:Stash"
 
-// durable are the types of what holds data, money or accounts.
-var durable = []string{
-	"aws:s3/bucketV2:BucketV2", "aws:s3/bucketObjectv2:BucketObjectv2", "aws:s3/objectCopy:ObjectCopy", "aws:kms/key:Key", "aws:ecr/repository:Repository",
-	"aws:organizations/account:Account", "aws:organizations/organizationalUnit:OrganizationalUnit", "aws:organizations/organization:Organization", "aws:eks/cluster:Cluster",
+// losses returns the types of what a review of the preview calls lost.
+func losses(result engine.Result) []string {
+	var p report.Preview
+	for _, s := range result.Changed() {
+		step := report.Step{Op: string(s.Op), URN: s.URN}
+		if s.Old != nil {
+			step.Old = &report.State{Retain: s.Old.RetainOnDelete, External: s.Old.External}
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	var types []string
+	for _, s := range p.Lost() {
+		types = append(types, s.Type()[strings.LastIndex(s.Type(), ":")+1:])
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // lost returns what holds data, money or accounts and no longer exists, unless the row says so.
@@ -311,7 +327,7 @@ func lost(row Row, before, after []simcloud.Resource) []string {
 	for _, r := range before {
 		exists := slices.ContainsFunc(after, func(other simcloud.Resource) bool { return other.Type == r.Type && other.ID == r.ID })
 		short := r.Type[strings.LastIndex(r.Type, ":")+1:]
-		if slices.Contains(durable, r.Type) && !exists && !slices.Contains(row.Loses, short) {
+		if report.Held(r.Type) != "" && !exists && !slices.Contains(row.Loses, short) {
 			gone = append(gone, short+" "+r.ID)
 		}
 	}

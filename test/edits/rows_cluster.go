@@ -32,7 +32,7 @@ func clusterRows() []Row {
 			Note: "The system nodes. Runs continue."},
 		{Base: "dev", Path: "cluster.systemNodes", Change: Value, To: 4, Effect: InPlace, Quick: true},
 		{Base: "dev", Path: "cluster.systemNodes", Change: Removed, To: 1, Effect: InPlace},
-		{Base: "dev", Path: "cluster.containerInsights", Change: Value, To: false, Effect: Deletes, Note: "The add-on, and the log groups with all their records."},
+		{Base: "dev", Path: "cluster.containerInsights", Change: Value, To: false, Effect: Deletes, Loses: []string{"LogGroup"}, Note: "The add-on, and the log groups with all their records."},
 	}
 }
 

@@ -224,8 +224,8 @@ func (s *Stack) environment(ctx context.Context) ([]string, error) {
 	return env, nil
 }
 
-// CLI runs a pulumi command in the workspace and returns its standard output; `pulumi stack export` and the like,
-// which Run does not cover. Cancelling ctx kills the CLI as SIGKILL does.
+// CLI runs a pulumi command in the workspace and returns its standard output, also with an error; `pulumi stack export`
+// and the like, which Run does not cover. Cancelling ctx kills the CLI as SIGKILL does.
 func (s *Stack) CLI(ctx context.Context, args ...string) (stdout string, err error) {
 	cmd := exec.CommandContext(ctx, s.options.Tools.Pulumi, append([]string{"--non-interactive"}, args...)...)
 	cmd.Dir = filepath.Join(s.folder, "project")
@@ -234,7 +234,7 @@ func (s *Stack) CLI(ctx context.Context, args ...string) (stdout string, err err
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = 5 * time.Second // for what a killed CLI leaves behind
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("pulumi %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()+out.String()))
+		return out.String(), fmt.Errorf("pulumi %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()+out.String()))
 	}
 	return out.String(), nil
 }

@@ -84,10 +84,10 @@ func write() error {
 		"ciAssume":       ci.Assume(),
 		"ciPreview":      reader.Preview(),
 		"ciDeployTrust":  onGitHub.Trust(partition, training, cfg.CI.DeploySubject()),
-		"ciPreviewTrust": onGitHub.Trust(partition, training, cfg.CI.PreviewSubject()),
+		"ciPreviewTrust": onGitHub.Trust(partition, training, cfg.CI.PreviewSubjects()...),
 		"ciBounded":      bounded.Deploy(),
 		"gitLabDeploy":   onGitLab.Trust(partition, training, gitLab.DeploySubject()),
-		"gitLabPreview":  onGitLab.Trust(partition, training, gitLab.PreviewSubject()),
+		"gitLabPreview":  onGitLab.Trust(partition, training, gitLab.PreviewSubjects()...),
 		"previewRole":    policy.Describe([]string{"arn:aws:s3:::corpora/a.jsonl"}),
 		"previewTrust":   policy.PreviewTrust(partition, management, training, ci.CIPrefix()),
 	}

@@ -1,0 +1,131 @@
+package workflows
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// recorded writes a call to the file calls.
+const recorded = "echo \"$0 $*\" | sed 's|.*/bin/||' >> \"$CALLS\"\n"
+
+// The review of a pull request is posted to the one whose head is the commit, and to no other.
+func TestComment(t *testing.T) {
+	gh := recorded + `case "$*" in *api*) echo $NUMBER ;; *comment*) cat "${@: -1}" >> "$CALLS" ;; esac`
+	files := map[string]string{"reviews/review-dev/review.md": strings.Repeat("x", 70000), "reviews/review-prod/review.md": "of prod\n"}
+	run := script(t, "preview-comment.yml", "comment", "gh pr comment")
+	env := []string{"SHA=0123abcd", "GH_REPO=o/r", "NUMBER=7"}
+	calls, out, code := fake(t, map[string]string{"gh": gh}, env, files, "bash", "-e", "-c", run)
+	for _, text := range []string{`.head.sha == "0123abcd"`, "gh pr comment 7 --edit-last --create-if-none", "<sub>review-dev</sub>\n\nxxx", "<sub>review-prod</sub>\n\nof prod\n"} {
+		if !strings.Contains(calls, text) {
+			t.Errorf("%q not in\n%s", text, calls)
+		}
+	}
+	if code != 0 || len(calls) > 65536 {
+		t.Errorf("code %d, %d characters: %s", code, len(calls), out)
+	}
+	calls, _, code = fake(t, map[string]string{"gh": gh}, []string{"SHA=0123abcd", "GH_REPO=o/r", "NUMBER="}, files, "bash", "-e", "-c", run)
+	if code != 0 || strings.Contains(calls, "comment") {
+		t.Errorf("without a pull request: %d %s", code, calls)
+	}
+}
+
+// A deployment that loses data stops unless it was asked for; a preview that fails stops in any case.
+func TestUpStops(t *testing.T) {
+	run := script(t, "up.yml", "preview", "-steps")
+	for name, c := range map[string]struct{ review, lose, want string }{
+		"fine":                 {"0", "false", "0"},
+		"data lost":            {"2", "false", "2"},
+		"data lost, on demand": {"2", "true", "0"},
+		"failed":               {"1", "true", "1"},
+	} {
+		files := map[string]string{".build/bin/review": "#!/bin/sh\necho '## Preview'; exit " + c.review}
+		_, out, code := fake(t, nil, []string{"LOSE=" + c.lose, "GITHUB_STEP_SUMMARY=summary"}, files, "bash", "-e", "-c", run+"\ncat summary")
+		if got := string(rune('0' + code)); got != c.want {
+			t.Errorf("%s: %s, want %s: %s", name, got, c.want, out)
+		}
+	}
+}
+
+// One issue is created, updated and closed.
+func TestIssue(t *testing.T) {
+	gh := recorded + `[ "$2" != list ] || echo $NUMBER`
+	for name, c := range map[string]struct {
+		number, text, says string
+		code               int
+	}{
+		"new":       {"", "update Vpc", "gh issue create --title Drift --body-file", 1},
+		"known":     {"12", "update Vpc", "gh issue edit 12 --body-file", 1},
+		"gone":      {"12", "", "gh issue close 12", 0},
+		"was never": {"", "", "gh issue list", 0},
+	} {
+		calls, out, code := fake(t, map[string]string{"gh": gh}, []string{"NUMBER=" + c.number}, map[string]string{"drift.txt": c.text},
+			filepath.Join(folder(t), ".github", "issue.sh"), "Drift", "drift.txt")
+		if code != c.code || !strings.Contains(calls, c.says) || strings.Count(calls, "\n") > 2 || c.text == "" != (out == "") {
+			t.Errorf("%s: %d\n%s\n%s", name, code, calls, out)
+		}
+	}
+}
+
+// Facts that were read a year ago are listed, and only these.
+func TestFacts(t *testing.T) {
+	for today, want := range map[string]int{"2026-11-26": 0, "2027-07-20": 0, "2027-07-21": 1, "2036-01-01": 20} {
+		cmd := exec.CommandContext(t.Context(), "make", "-s", "facts", "TODAY="+today)
+		cmd.Dir = folder(t)
+		out, err := cmd.Output()
+		if old := strings.Count("\n"+string(out), "\n| 2"); (err != nil) != (want > 0) || old < want || want < 20 && old != want {
+			t.Errorf("%s: %d facts (%v), want %d\n%s", today, old, err, want, out)
+		}
+	}
+}
+
+// The bucket and the key of the state are created once, and what protects them is set each time.
+func TestState(t *testing.T) {
+	aws := recorded + `case "$*" in
+*"query Account"*) echo 111122223333 ;;
+*"query Arn"*) echo arn:aws-cn:sts::111122223333:assumed-role/a/b ;;
+"kms create-key"*) touch key; echo 1234abcd ;;
+"kms describe-key"*) [ -e key ] && echo arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd ;;
+"s3api head-bucket"* | "s3api get-bucket-policy"*) [ -e bucket ] ;;
+"s3api put-bucket-policy"*) touch bucket ;;
+esac`
+	always := []string{
+		"kms enable-key-rotation --key-id arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd", "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
+		"put-bucket-versioning --bucket llm-platform-state-111122223333-cn-north-1 --versioning-configuration Status=Enabled",
+		`"KMSMasterKeyID": "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd"`}
+	once := []string{"kms create-key", `"aws:SecureTransport": "false"`, `"arn:aws-cn:s3:::llm-platform-state-111122223333-cn-north-1/*"`, "kms create-alias --alias-name alias/llm-platform-state --target-key-id 1234abcd", "create-bucket --bucket llm-platform-state-111122223333-cn-north-1 --create-bucket-configuration LocationConstraint=cn-north-1"}
+	for name, files := range map[string]map[string]string{"new": nil, "again": {"key": "", "bucket": ""}} {
+		calls, out, code := fake(t, map[string]string{"aws": aws}, []string{"AWS_REGION=cn-north-1"}, files, filepath.Join(folder(t), ".github", "state.sh"))
+		if code != 0 {
+			t.Fatalf("%s: %d %s", name, code, out)
+		}
+		for _, text := range always {
+			if !strings.Contains(calls, text) {
+				t.Errorf("%s: %q not in\n%s", name, text, calls)
+			}
+		}
+		for _, text := range once {
+			if strings.Contains(calls, text) != (name == "new") {
+				t.Errorf("%s: %q in\n%s", name, text, calls)
+			}
+		}
+		for _, line := range []string{
+			"pulumi login 's3://llm-platform-state-111122223333-cn-north-1?region=cn-north-1'",
+			"pulumi stack init STACK --secrets-provider 'awskms:///alias/llm-platform-state?region=cn-north-1'",
+			"pulumi config set --path ci.stateBucketArn arn:aws-cn:s3:::llm-platform-state-111122223333-cn-north-1",
+		} {
+			if !strings.Contains(out, line+"\n") {
+				t.Errorf("%s: %q not in\n%s", name, line, out)
+			}
+		}
+	}
+}
+
+// Without a region nothing is created.
+func TestStateNeedsARegion(t *testing.T) {
+	calls, out, code := fake(t, map[string]string{"aws": recorded + `[ "$1" != configure ]`}, nil, nil, filepath.Join(folder(t), ".github", "state.sh"))
+	if code != 1 || !strings.Contains(out, "set AWS_REGION") || strings.Contains(calls, "create") {
+		t.Errorf("%d %s %s", code, calls, out)
+	}
+}

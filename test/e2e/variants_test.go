@@ -65,7 +65,7 @@ func variants(t *testing.T) []variant {
 					"update aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
 					"update pulumi:index:Stash standing",
 				}},
-				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}},
+				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}, want: []string{running}}, // which has the cost
 				{name: "not to be moved", set: map[string]any{
 					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "deployment",
 					"organization.mode": "adopt", "network.cidr": "10.32.0.0/16",
@@ -196,9 +196,9 @@ func variants(t *testing.T) []variant {
 					set:   map[string]any{"cluster.pools.cpu.labels": map[string]any{"team": "research"}},
 					want:  []string{"update aws:eks/nodeGroup:NodeGroup pool-cpu"},
 					check: func(r *reader) { r.nodes("cpu", 4) }},
-				{name: "pool's largest size", set: map[string]any{"cluster.pools.cpu.maxNodes": 8}, check: func(r *reader) { r.nodes("cpu", 4) }},
+				{name: "pool's largest size", set: map[string]any{"cluster.pools.cpu.maxNodes": 8}, want: []string{running}, check: func(r *reader) { r.nodes("cpu", 4) }},
 				{name: "pool's disk, after a refresh", refresh: true, set: map[string]any{"cluster.pools.cpu.volumeGB": 150},
-					want:  []string{"update aws:ec2/launchTemplate:LaunchTemplate pool-cpu-template", "update aws:eks/nodeGroup:NodeGroup pool-cpu"},
+					want:  []string{"update aws:ec2/launchTemplate:LaunchTemplate pool-cpu-template", "update aws:eks/nodeGroup:NodeGroup pool-cpu", running},
 					says:  []string{"cluster.pools.cpu: replaces the nodes of the pool one after another"},
 					check: func(r *reader) { r.nodes("cpu", 4) }},
 				{name: "version", set: map[string]any{"cluster.version": "1.36"}, want: []string{
@@ -213,9 +213,9 @@ func variants(t *testing.T) []variant {
 						r.nodes("cpu", 4)
 						r.template("cpu", "2") // of the disk: the tags have made no other
 					}},
-				{name: "system nodes raised", set: map[string]any{"cluster.systemNodes": 2}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
+				{name: "system nodes raised", set: map[string]any{"cluster.systemNodes": 2}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system", running},
 					check: func(r *reader) { r.nodes("system", 2) }},
-				{name: "system nodes lowered", set: map[string]any{"cluster.systemNodes": 1}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system"},
+				{name: "system nodes lowered", set: map[string]any{"cluster.systemNodes": 1}, want: []string{"update aws:eks/nodeGroup:NodeGroup pool-system", running},
 					check: func(r *reader) { r.nodes("system", 1) }},
 				{name: "accelerators moved", set: map[string]any{"network.acceleratorZones": []any{"b"}}, want: append(slices.Concat(
 					replacement("aws:ec2/subnet:Subnet network-gpu-1"), replacement("aws:eks/nodeGroup:NodeGroup pool-cpu"),

@@ -68,17 +68,18 @@ func TestSizesOfPools(t *testing.T) {
 		stays(what)
 	}
 	set(t, s, "cluster.pools.gpu.maxNodes", 8)
-	up("another maximum")
+	const cost = "update pulumi:index:Stash running" // which has the cost
+	up("another maximum", cost)
 	set(t, s, "cluster.pools.gpu.labels", map[string]any{"team": "nlp"})
 	up("a label", "update "+nodeGroup+" pool-gpu")
 	set(t, s, "cluster.pools.gpu.volumeGB", 300)
-	up("a volume", "update aws:ec2/launchTemplate:LaunchTemplate pool-gpu-template", "update "+nodeGroup+" pool-gpu")
+	up("a volume", "update aws:ec2/launchTemplate:LaunchTemplate pool-gpu-template", "update "+nodeGroup+" pool-gpu", cost)
 	enginetest.Run(t, s, "refresh") // now the state has the operator's number
 	set(t, s, "cluster.pools.gpu.labels", nil)
 	up("no label", "update "+nodeGroup+" pool-gpu")
 	for _, n := range []int{3, 1, 2} {
 		set(t, s, "cluster.systemNodes", n)
-		edited(t, s, "system nodes", "update "+nodeGroup+" pool-system")
+		edited(t, s, "system nodes", "update "+nodeGroup+" pool-system", cost)
 		if got := nodes(t, cloud, "system"); got != float64(n) {
 			t.Errorf("%v system nodes, want %d", got, n)
 		}

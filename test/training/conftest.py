@@ -5,9 +5,11 @@ Command, environment, working directory and scripts are those of the Job and the
 from $MANIFESTS/plain.json and filled in as the kubelet does.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -70,9 +72,11 @@ def mount(root):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Returns a port that nobody has, below those that the system gives to clients, which could take it meanwhile."""
+    while True:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", random.randrange(15000, 30000)))
+            return s.getsockname()[1]
 
 
 def wait(what, condition, limit=LIMIT):

@@ -4,12 +4,12 @@ import contextlib
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from conftest import free_port
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -73,12 +73,9 @@ launch.rank(train) if launch.is_rank() else launch.main(check)
 
 class Nodes:
     def __init__(self, root, count=3, processes=2, **env):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
         self.root, self.launchers, self.logs = root, {}, {}
         self.env = os.environ | {
-            "PET_NNODES": str(count), "PET_NPROC_PER_NODE": str(processes), "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(port),
+            "PET_NNODES": str(count), "PET_NPROC_PER_NODE": str(processes), "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(free_port()),
             "PET_SHUTDOWN_TIMEOUT": "20", "LOST_SECONDS": "6", "HANG_SECONDS": "8", "STEPS": "1000000", "NODE_NAME": "host-1",
         } | env
         (root / "script.py").write_text(SCRIPT)

@@ -59,10 +59,9 @@ func Read(report io.Reader) (Preview, error) {
 	if len(p.Steps) == 0 && len(p.Summary) == 0 && len(p.Errors()) == 0 {
 		return Preview{}, errors.New("not the output of `pulumi preview --json`: no steps, no summary and no error")
 	}
-	for _, s := range p.Steps {
-		if parts := strings.Split(s.URN, "::"); p.Stack == "" {
-			p.Stack = strings.TrimPrefix(parts[0], "urn:pulumi:")
-		}
+	if p.Stack == "" && len(p.Steps) > 0 {
+		stack, _, _ := strings.Cut(p.Steps[0].URN, "::")
+		p.Stack = strings.TrimPrefix(stack, "urn:pulumi:")
 	}
 	// A refresh reports what it looked at, and the engine what it only reads.
 	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool {

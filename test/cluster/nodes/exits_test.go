@@ -211,9 +211,8 @@ func nodesFor(t *testing.T, env []string) {
 
 // cut reduces the requests of a Job's containers to this machine.
 func cut(job map[string]any) {
-	containers, _ := podSpec(job)["initContainers"].([]any)
-	for _, container := range append(slices.Clone(containers), podSpec(job)["containers"].([]any)...) {
-		resources := container.(map[string]any)["resources"].(map[string]any)
+	for _, container := range containers(job) {
+		resources := container["resources"].(map[string]any)
 		for _, kind := range []string{"limits", "requests"} {
 			sizes := resources[kind].(map[string]any)
 			sizes["memory"] = "2Gi"

@@ -34,9 +34,7 @@ func withIdentity(job map[string]any) {
 			"audience": identityAudience, "expirationSeconds": int64(86400), "path": identityToken,
 		}}},
 	}})
-	containers, _ := spec["initContainers"].([]any)
-	for _, each := range append(containers[:len(containers):len(containers)], spec["containers"].([]any)...) {
-		container := each.(map[string]any)
+	for _, container := range containers(job) {
 		environment, _ := container["env"].([]any)
 		container["env"] = append(environment,
 			map[string]any{"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": fmt.Sprintf("http://%s:%d/v1/credentials", identityAddress, identityPort())},

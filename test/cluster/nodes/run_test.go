@@ -180,6 +180,18 @@ func podSpec(job map[string]any) map[string]any {
 	return job["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
 }
 
+// containers returns the init containers and the containers of a Job's pods.
+func containers(job map[string]any) []map[string]any {
+	var all []map[string]any
+	for _, kind := range []string{"initContainers", "containers"} {
+		list, _ := podSpec(job)[kind].([]any)
+		for _, container := range list {
+			all = append(all, container.(map[string]any))
+		}
+	}
+	return all
+}
+
 func setArgs(job map[string]any, args []string, env map[string]string) {
 	container := podSpec(job)["containers"].([]any)[0].(map[string]any)
 	var list []any

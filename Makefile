@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up review state facts tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
+.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -32,6 +32,15 @@ state:
 TODAY ?= $(shell date +%F)
 facts:
 	@awk -F'[ |]+' -v limit=$$(date -d '$(TODAY) - 1 year' +%F) '/^[|] [0-9]/ && $$2 < limit { print; old = 1 } END { exit old }' docs/facts.md
+
+# The prices of internal/accelerator, from the price list that a release of karpenter-provider-aws carries. Another release: set
+# its version here and in internal/accelerator/pricelist_test.go, and its checksum.
+PRICES := github.com/aws/karpenter-provider-aws/@v/v1.15.1.zip
+prices:
+	mkdir -p .build && curl -sSfLo .build/prices.zip https://proxy.golang.org/$(PRICES)
+	echo "1217afce8edf7f1a50f099c5db08dc0a5dc9194fc01d13270cb58d8db9e1921e  .build/prices.zip" | sha256sum -c
+	unzip -p .build/prices.zip '*/zz_generated.pricing_aws.go' > .build/prices.go.txt
+	go test ./internal/accelerator -run TestPriceList -args -prices $(CURDIR)/.build/prices.go.txt
 
 # The Pulumi CLI, its Go language host and the program, unless they are built.
 tools:

@@ -72,6 +72,11 @@ type Price struct {
 	Source     string // price list
 }
 
+// onDemand returns the price of a type of the tables, without USDPerHour if the price list lacks it.
+func onDemand(name string) Price {
+	return Price{USDPerHour: usdPerHour[name], Region: priceRegion, Date: priceDate, Source: priceList}
+}
+
 // AMIType returns the amiType of an EKS managed node group: the AL2023 image with the driver of the accelerator, or
 // without one. EKS has no Neuron image for ARM, and Figures.Validate refuses that pair.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html

@@ -12,7 +12,6 @@ type processorFamily struct {
 	name         string
 	gibPerVCPU   int
 	architecture string
-	usdPerVCPU   float64 // an hour, on demand in priceRegion; 0: unknown
 	sizes        []string
 }
 
@@ -21,11 +20,6 @@ type processorFamily struct {
 // https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html; every type was compared with EC2
 // DescribeInstanceTypes as published by karpenter-provider-aws 1d927085, instance-types.md, read 2026-11-26.
 //
-// A size costs its vCPUs times the price of one. The prices are from apache-libcloud 3.9.1 (PyPI), data/pricing.json of
-// 2025-03-02: the one that at least two sizes of the family have. Its other entries are zero or 5 to 10 % higher, so every
-// size was compared with the price list of priceList, of 2026-07-20: the difference is below 0.01 %. The 8i families are
-// newer than that file, and their prices are unknown here.
-//
 // Left out: bare metal, 96xlarge and medium sizes, and burstable families (T), whose vCPUs are throttled when a training
 // has used up their credits.
 func processorFamilies() []processorFamily {
@@ -33,32 +27,32 @@ func processorFamilies() []processorFamily {
 	to := func(last string) []string { return all[:slices.Index(all, last)+1] }
 	without32 := slices.Concat(to("24xlarge"), []string{"48xlarge"})
 	return []processorFamily{
-		{"c6i", 2, x86, 0.0425, to("32xlarge")},
-		{"c6g", 2, arm, 0.034, to("16xlarge")},
-		{"c7i", 2, x86, 0.044625, without32},
-		{"c7a", 2, x86, 0.05132, to("48xlarge")},
-		{"c7g", 2, arm, 0.03625, to("16xlarge")},
-		{"c8i", 2, x86, 0, to("48xlarge")},
-		{"c8g", 2, arm, 0.03988, without32},
-		{"m6i", 4, x86, 0.048, to("32xlarge")},
-		{"m6g", 4, arm, 0.0385, to("16xlarge")},
-		{"m7i", 4, x86, 0.0504, without32},
-		{"m7a", 4, x86, 0.05796, to("48xlarge")},
-		{"m7g", 4, arm, 0.0408, to("16xlarge")},
-		{"m8i", 4, x86, 0, to("48xlarge")},
-		{"m8g", 4, arm, 0.04488, without32},
-		{"r6i", 8, x86, 0.063, to("32xlarge")},
-		{"r6g", 8, arm, 0.0504, to("16xlarge")},
-		{"r7i", 8, x86, 0.06615, without32},
-		{"r7a", 8, x86, 0.076075, to("48xlarge")},
-		{"r7g", 8, arm, 0.05355, to("16xlarge")},
-		{"r8i", 8, x86, 0, to("48xlarge")},
-		{"r8g", 8, arm, 0.05891, without32},
-		{"m5", 4, x86, 0.048, to("24xlarge")},
-		{"r5", 8, x86, 0.063, to("24xlarge")},
-		{"c7i-flex", 2, x86, 0.042395, to("16xlarge")},
-		{"m7i-flex", 4, x86, 0.04788, to("16xlarge")},
-		{"m8i-flex", 4, x86, 0, to("16xlarge")},
+		{"c6i", 2, x86, to("32xlarge")},
+		{"c6g", 2, arm, to("16xlarge")},
+		{"c7i", 2, x86, without32},
+		{"c7a", 2, x86, to("48xlarge")},
+		{"c7g", 2, arm, to("16xlarge")},
+		{"c8i", 2, x86, to("48xlarge")},
+		{"c8g", 2, arm, without32},
+		{"m6i", 4, x86, to("32xlarge")},
+		{"m6g", 4, arm, to("16xlarge")},
+		{"m7i", 4, x86, without32},
+		{"m7a", 4, x86, to("48xlarge")},
+		{"m7g", 4, arm, to("16xlarge")},
+		{"m8i", 4, x86, to("48xlarge")},
+		{"m8g", 4, arm, without32},
+		{"r6i", 8, x86, to("32xlarge")},
+		{"r6g", 8, arm, to("16xlarge")},
+		{"r7i", 8, x86, without32},
+		{"r7a", 8, x86, to("48xlarge")},
+		{"r7g", 8, arm, to("16xlarge")},
+		{"r8i", 8, x86, to("48xlarge")},
+		{"r8g", 8, arm, without32},
+		{"m5", 4, x86, to("24xlarge")},
+		{"r5", 8, x86, to("24xlarge")},
+		{"c7i-flex", 2, x86, to("16xlarge")},
+		{"m7i-flex", 4, x86, to("16xlarge")},
+		{"m8i-flex", 4, x86, to("16xlarge")},
 	}
 }
 
@@ -113,7 +107,7 @@ func (f processorFamily) build(size string) Type {
 		PlacementGroup: !strings.HasSuffix(f.name, "-flex"),
 		OnDemandQuota:  "L-1216C47A", // Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
 		SpotQuota:      "L-34B43A08", // All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests
-		Price:          Price{USDPerHour: float64(vcpu) * f.usdPerVCPU, Region: priceRegion, Date: "2025-03-02", Source: "apache-libcloud 3.9.1, data/pricing.json"},
+		Price:          onDemand(f.name + "." + size),
 		Source:         "https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html (2026-11-26)",
 	}
 }

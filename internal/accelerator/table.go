@@ -26,7 +26,7 @@ import "strings"
 //     and using-spot-limits.html, read 2026-11-22; P5's spot quota in several public lists of an account's quotas
 //     (aws service-quotas list-service-quotas --service-code ec2), read 2026-11-26.
 //
-//   - G4dn, Gr6, G7, G7e and P6-B300: Karpenter's files as above, at 1d927085, with prices of 2026-07-20, and a second
+//   - G4dn, Gr6, G7, G7e and P6-B300: Karpenter's files as above, at 1d927085, and a second
 //     copy of DescribeInstanceTypes: moto 5.2.5 (PyPI, 2026-10-27), moto/ec2/resources/instance_types.json.gz. Both read
 //     2026-11-26; the tests compare the table with the second. G7 needs the driver of AMI releases since 20260917:
 //     https://github.com/awslabs/amazon-eks-ami/issues/2768.
@@ -37,16 +37,8 @@ import "strings"
 //   - p2, p3 and p3dn, whose GPUs CUDA 13, which image/requirements.txt installs, does not support;
 //   - g5g, which has ARM processors: image/Dockerfile builds an image for amd64;
 //   - inf1 and inf2, which are for inference, g6f, which has a part of a GPU, and g4ad, whose GPU is AMD's.
-const (
-	specifications = "https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html (2026-11-22), " +
-		"EC2 DescribeInstanceTypes by karpenter-provider-aws (2026-07-11)"
-
-	// The prices are those of priceList, of 2026-07-20. It was stamped 2025-09-01 with the same prices in that module's v1.8.2.
-	priceRegion = "us-east-1"
-	priceDate   = "2026-07-20"
-	priceList   = "AWS price list by karpenter-provider-aws, pkg/providers/pricing/zz_generated.pricing_aws.go; " +
-		"https://aws.amazon.com/ec2/pricing/on-demand/"
-)
+const specifications = "https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html (2026-11-22), " +
+	"EC2 DescribeInstanceTypes by karpenter-provider-aws (2026-07-11)"
 
 // family holds the figures that all sizes of an instance family have in common.
 type family struct {
@@ -66,106 +58,106 @@ type size struct {
 	networkCards    int
 	efaInterfaces   int
 	instanceStoreGB int
-	usdPerHour      float64 // in priceRegion; 0 where the price list has none
 	capacityBlock   bool
 }
 
 var families = []family{
 	{NVIDIA, "NVIDIA T4", 16384, 1, []size{
-		{"g4dn.xlarge", 1, 4, 16, 1, 0, 125, 0.526, false},
-		{"g4dn.2xlarge", 1, 8, 32, 1, 0, 225, 0.752, false},
-		{"g4dn.4xlarge", 1, 16, 64, 1, 0, 225, 1.204, false},
-		{"g4dn.8xlarge", 1, 32, 128, 1, 1, 900, 2.176, false},
-		{"g4dn.12xlarge", 4, 48, 192, 1, 1, 900, 3.912, false},
-		{"g4dn.16xlarge", 1, 64, 256, 1, 1, 900, 4.352, false},
-		{"g4dn.metal", 8, 96, 384, 1, 1, 1800, 7.824, false},
+		{"g4dn.xlarge", 1, 4, 16, 1, 0, 125, false},
+		{"g4dn.2xlarge", 1, 8, 32, 1, 0, 225, false},
+		{"g4dn.4xlarge", 1, 16, 64, 1, 0, 225, false},
+		{"g4dn.8xlarge", 1, 32, 128, 1, 1, 900, false},
+		{"g4dn.12xlarge", 4, 48, 192, 1, 1, 900, false},
+		{"g4dn.16xlarge", 1, 64, 256, 1, 1, 900, false},
+		{"g4dn.metal", 8, 96, 384, 1, 1, 1800, false},
 	}},
 	{NVIDIA, "NVIDIA A10G", 22888, 1, []size{
-		{"g5.xlarge", 1, 4, 16, 1, 0, 250, 1.006, false},
-		{"g5.2xlarge", 1, 8, 32, 1, 0, 450, 1.212, false},
-		{"g5.4xlarge", 1, 16, 64, 1, 0, 600, 1.624, false},
-		{"g5.8xlarge", 1, 32, 128, 1, 1, 900, 2.448, false},
-		{"g5.12xlarge", 4, 48, 192, 1, 1, 3800, 5.672, false},
-		{"g5.16xlarge", 1, 64, 256, 1, 1, 1900, 4.096, false},
-		{"g5.24xlarge", 4, 96, 384, 1, 1, 3800, 8.144, false},
-		{"g5.48xlarge", 8, 192, 768, 1, 1, 7600, 16.288, false},
+		{"g5.xlarge", 1, 4, 16, 1, 0, 250, false},
+		{"g5.2xlarge", 1, 8, 32, 1, 0, 450, false},
+		{"g5.4xlarge", 1, 16, 64, 1, 0, 600, false},
+		{"g5.8xlarge", 1, 32, 128, 1, 1, 900, false},
+		{"g5.12xlarge", 4, 48, 192, 1, 1, 3800, false},
+		{"g5.16xlarge", 1, 64, 256, 1, 1, 1900, false},
+		{"g5.24xlarge", 4, 96, 384, 1, 1, 3800, false},
+		{"g5.48xlarge", 8, 192, 768, 1, 1, 7600, false},
 	}},
 	{NVIDIA, "NVIDIA L4", 22888, 1, []size{
-		{"g6.xlarge", 1, 4, 16, 1, 0, 250, 0.8048, false},
-		{"g6.2xlarge", 1, 8, 32, 1, 0, 450, 0.9776, false},
-		{"g6.4xlarge", 1, 16, 64, 1, 0, 600, 1.3232, false},
-		{"g6.8xlarge", 1, 32, 128, 1, 1, 900, 2.0144, false},
-		{"g6.12xlarge", 4, 48, 192, 1, 1, 3760, 4.6016, false},
-		{"g6.16xlarge", 1, 64, 256, 1, 1, 1880, 3.3968, false},
-		{"g6.24xlarge", 4, 96, 384, 1, 1, 3760, 6.6752, false},
-		{"g6.48xlarge", 8, 192, 768, 1, 1, 7520, 13.3504, false},
-		{"gr6.4xlarge", 1, 16, 128, 1, 0, 600, 1.5392, false},
-		{"gr6.8xlarge", 1, 32, 256, 1, 1, 900, 2.4464, false},
+		{"g6.xlarge", 1, 4, 16, 1, 0, 250, false},
+		{"g6.2xlarge", 1, 8, 32, 1, 0, 450, false},
+		{"g6.4xlarge", 1, 16, 64, 1, 0, 600, false},
+		{"g6.8xlarge", 1, 32, 128, 1, 1, 900, false},
+		{"g6.12xlarge", 4, 48, 192, 1, 1, 3760, false},
+		{"g6.16xlarge", 1, 64, 256, 1, 1, 1880, false},
+		{"g6.24xlarge", 4, 96, 384, 1, 1, 3760, false},
+		{"g6.48xlarge", 8, 192, 768, 1, 1, 7520, false},
+		{"gr6.4xlarge", 1, 16, 128, 1, 0, 600, false},
+		{"gr6.8xlarge", 1, 32, 256, 1, 1, 900, false},
 	}},
 	{NVIDIA, "NVIDIA L40S", 45776, 1, []size{
-		{"g6e.xlarge", 1, 4, 32, 1, 0, 250, 1.861, false},
-		{"g6e.2xlarge", 1, 8, 64, 1, 0, 450, 2.24208, false},
-		{"g6e.4xlarge", 1, 16, 128, 1, 0, 600, 3.00424, false},
-		{"g6e.8xlarge", 1, 32, 256, 1, 1, 900, 4.52856, false},
-		{"g6e.12xlarge", 4, 48, 384, 1, 1, 3800, 10.49264, false},
-		{"g6e.16xlarge", 1, 64, 512, 1, 1, 1900, 7.57719, false},
-		{"g6e.24xlarge", 4, 96, 768, 2, 2, 3800, 15.06559, false},
-		{"g6e.48xlarge", 8, 192, 1536, 4, 4, 7600, 30.13118, false},
+		{"g6e.xlarge", 1, 4, 32, 1, 0, 250, false},
+		{"g6e.2xlarge", 1, 8, 64, 1, 0, 450, false},
+		{"g6e.4xlarge", 1, 16, 128, 1, 0, 600, false},
+		{"g6e.8xlarge", 1, 32, 256, 1, 1, 900, false},
+		{"g6e.12xlarge", 4, 48, 384, 1, 1, 3800, false},
+		{"g6e.16xlarge", 1, 64, 512, 1, 1, 1900, false},
+		{"g6e.24xlarge", 4, 96, 768, 2, 2, 3800, false},
+		{"g6e.48xlarge", 8, 192, 1536, 4, 4, 7600, false},
 	}},
 	{NVIDIA, "NVIDIA RTX PRO 4500", 32768, 1, []size{
-		{"g7.2xlarge", 1, 8, 32, 1, 0, 440, 2.52, false},
-		{"g7.4xlarge", 1, 16, 64, 1, 0, 875, 3.04208, false},
-		{"g7.8xlarge", 1, 32, 128, 1, 1, 930, 4.08624, false},
-		{"g7.12xlarge", 2, 48, 192, 1, 1, 1900, 7.12832, false},
-		{"g7.24xlarge", 4, 96, 384, 1, 1, 3800, 14.25664, false},
-		{"g7.48xlarge", 8, 192, 768, 2, 2, 7600, 28.51328, false},
+		{"g7.2xlarge", 1, 8, 32, 1, 0, 440, false},
+		{"g7.4xlarge", 1, 16, 64, 1, 0, 875, false},
+		{"g7.8xlarge", 1, 32, 128, 1, 1, 930, false},
+		{"g7.12xlarge", 2, 48, 192, 1, 1, 1900, false},
+		{"g7.24xlarge", 4, 96, 384, 1, 1, 3800, false},
+		{"g7.48xlarge", 8, 192, 768, 2, 2, 7600, false},
 	}},
 	{NVIDIA, "NVIDIA RTX PRO 6000", 98304, 1, []size{
-		{"g7e.2xlarge", 1, 8, 64, 1, 0, 1900, 3.36312, false},
-		{"g7e.4xlarge", 1, 16, 128, 1, 0, 1900, 3.99816, false},
-		{"g7e.8xlarge", 1, 32, 256, 1, 1, 1900, 5.26824, false},
-		{"g7e.12xlarge", 2, 48, 512, 1, 1, 3800, 8.28608, false},
-		{"g7e.24xlarge", 4, 96, 1024, 2, 2, 7600, 16.57216, false},
-		{"g7e.48xlarge", 8, 192, 2048, 4, 4, 15200, 33.14432, false},
+		{"g7e.2xlarge", 1, 8, 64, 1, 0, 1900, false},
+		{"g7e.4xlarge", 1, 16, 128, 1, 0, 1900, false},
+		{"g7e.8xlarge", 1, 32, 256, 1, 1, 1900, false},
+		{"g7e.12xlarge", 2, 48, 512, 1, 1, 3800, false},
+		{"g7e.24xlarge", 4, 96, 1024, 2, 2, 7600, false},
+		{"g7e.48xlarge", 8, 192, 2048, 4, 4, 15200, false},
 	}},
 	{NVIDIA, "NVIDIA A100 40GB", 40960, 1, []size{
-		{"p4d.24xlarge", 8, 96, 1152, 4, 4, 8000, 21.957642, true},
+		{"p4d.24xlarge", 8, 96, 1152, 4, 4, 8000, true},
 	}},
 	{NVIDIA, "NVIDIA A100 80GB", 81920, 1, []size{
-		{"p4de.24xlarge", 8, 96, 1152, 4, 4, 8000, 27.44705, true},
+		{"p4de.24xlarge", 8, 96, 1152, 4, 4, 8000, true},
 	}},
 	{NVIDIA, "NVIDIA H100", 81920, 1, []size{
-		{"p5.4xlarge", 1, 16, 256, 1, 1, 3800, 6.88, true},
-		{"p5.48xlarge", 8, 192, 2048, 32, 32, 30400, 55.04, true},
+		{"p5.4xlarge", 1, 16, 256, 1, 1, 3800, true},
+		{"p5.48xlarge", 8, 192, 2048, 32, 32, 30400, true},
 	}},
 	{NVIDIA, "NVIDIA H200", 144384, 1, []size{
 		// The price list has no P5e: it is sold by capacity block.
-		{"p5e.48xlarge", 8, 192, 2048, 32, 32, 30400, 0, true},
-		{"p5en.48xlarge", 8, 192, 2048, 16, 16, 30400, 63.296, true},
+		{"p5e.48xlarge", 8, 192, 2048, 32, 32, 30400, true},
+		{"p5en.48xlarge", 8, 192, 2048, 16, 16, 30400, true},
 	}},
 	{NVIDIA, "NVIDIA B200", 183359, 1, []size{
-		{"p6-b200.48xlarge", 8, 192, 2048, 8, 8, 30400, 113.9328, true},
+		{"p6-b200.48xlarge", 8, 192, 2048, 8, 8, 30400, true},
 	}},
 	{NVIDIA, "NVIDIA B300", 275040, 1, []size{
-		{"p6-b300.48xlarge", 8, 192, 4096, 17, 16, 30400, 142.416, true},
+		{"p6-b300.48xlarge", 8, 192, 4096, 17, 16, 30400, true},
 	}},
 	{Neuron, "AWS Trainium", 32 * 1024, 2, []size{
-		{"trn1.2xlarge", 1, 8, 32, 1, 0, 474, 1.34375, false},
-		{"trn1.32xlarge", 16, 128, 512, 8, 8, 7600, 21.5, true},
-		{"trn1n.32xlarge", 16, 128, 512, 16, 16, 7600, 24.78, false},
+		{"trn1.2xlarge", 1, 8, 32, 1, 0, 474, false},
+		{"trn1.32xlarge", 16, 128, 512, 8, 8, 7600, true},
+		{"trn1n.32xlarge", 16, 128, 512, 16, 16, 7600, false},
 	}},
 	// AWS's page gives a Trainium2 512 GiB, unlike all other pages. Neuron's documentation says 96 GiB, and 4 logical
 	// cores with the default LNC=2, read 2026-11-22:
 	// https://awsdocs-neuron.readthedocs-hosted.com/en/latest/training/best-practices.html
 	{Neuron, "AWS Trainium2", 96 * 1024, 4, []size{
 		// Sold by capacity block, in us-east-2; the price list of us-east-1 has no Trn2.
-		{"trn2.48xlarge", 16, 192, 2048, 16, 16, 7600, 0, true},
+		{"trn2.48xlarge", 16, 192, 2048, 16, 16, 7600, true},
 	}},
 }
 
 // build returns the type of one line of the table.
 func (f family) build(s size) Type {
-	onDemand, spot := quotas(s.name)
+	onDemandQuota, spotQuota := quotas(s.name)
+	price := onDemand(s.name)
 	return Type{
 		Name:            s.name,
 		Kind:            f.kind,
@@ -179,12 +171,12 @@ func (f family) build(s size) Type {
 		EFAInterfaces:   s.efaInterfaces,
 		Architecture:    x86, // all types above
 		InstanceStoreGB: s.instanceStoreGB,
-		OnDemand:        s.usdPerHour > 0,
+		OnDemand:        price.USDPerHour > 0,
 		CapacityBlock:   s.capacityBlock,
 		PlacementGroup:  true,
-		OnDemandQuota:   onDemand,
-		SpotQuota:       spot,
-		Price:           Price{USDPerHour: s.usdPerHour, Region: priceRegion, Date: priceDate, Source: priceList},
+		OnDemandQuota:   onDemandQuota,
+		SpotQuota:       spotQuota,
+		Price:           price,
 		Source:          specifications,
 	}
 }

@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
+.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e lab picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -57,7 +57,7 @@ lint:
 	cd test/tools && go build -o ../../.build/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	cd test/tools/actionlint && go build -o ../../../.build/bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
 	.build/bin/actionlint -shellcheck= -pyflakes=
-	for module in . test; do (cd $$module && go vet ./... && $(CURDIR)/.build/bin/staticcheck ./...) || exit; done
+	for module in . test test/lab; do (cd $$module && go vet ./... && $(CURDIR)/.build/bin/staticcheck ./...) || exit; done
 
 # Every edit of docs/edits.md on the engine, of which `make test` takes some. Takes half an hour.
 test-edits: tools
@@ -90,10 +90,14 @@ bench-run: .build/bin/kube manifests
 	cd test/cluster/nodes && GOFLAGS='-trimpath -mod=mod' go test -count=1 -v -timeout 180m -run TestWays -args -bench-run all -events $(EVENTS) -seed $(SEED)
 
 VERSION := k8s.io/component-base/version
-.build/bin/kube: $(wildcard test/cluster/nodes/kube/*.go) test/cluster/nodes/go.mod
+.build/bin/kube: $(wildcard test/lab/kube/*.go) test/lab/kube/go.mod
 	mkdir -p .build/bin
-	cd test/cluster/nodes && GOFLAGS='-trimpath -mod=mod' go build -o ../../../.build/bin/kube \
-	  -ldflags='-s -w -X $(VERSION).gitVersion=v1.36.0 -X $(VERSION).gitMajor=1 -X $(VERSION).gitMinor=36' ./kube
+	cd test/lab/kube && GOFLAGS='-trimpath -mod=mod' go build -o ../../../.build/bin/kube \
+	  -ldflags='-s -w -X $(VERSION).gitVersion=v1.36.0 -X $(VERSION).gitMajor=1 -X $(VERSION).gitMinor=36' .
+
+# The lab by itself, to try the program by hand with real provider plugins.
+lab:
+	cd test && go run ./cmd/lab
 
 # The picture of the README, from its text.
 picture:
@@ -110,6 +114,7 @@ test-training: manifests
 bench-training: manifests
 	MANIFESTS=$(CURDIR)/.build/manifests test/training/test.sh bench
 
-# The program with real provider plugins against local emulators of the clouds; test/e2e/README.md lists what it needs.
+# The program with real provider plugins against local emulators of the clouds (test/lab/README.md), which are installed first: with
+# Go, Node, Python and a network, nothing else is needed. Takes half an hour.
 e2e:
 	cd test && go test -tags e2e -count=1 -v -timeout 180m ./e2e

@@ -21,6 +21,7 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 	k8s.io/apimachinery v0.34.1
 	llm-platform v0.0.0
+	llm-platform/test/lab v0.0.0
 )
 
 require (
@@ -153,3 +154,5 @@ require (
 )
 
 replace llm-platform => ../
+
+replace llm-platform/test/lab => ./lab

@@ -8,6 +8,7 @@ require (
 	k8s.io/client-go v0.36.0
 	k8s.io/utils v0.0.0-20260210185600-b8788abfbbc2
 	llm-platform v0.0.0
+	llm-platform/test/lab v0.0.0
 )
 
 require (
@@ -54,3 +55,5 @@ require (
 )
 
 replace llm-platform => ../..
+
+replace llm-platform/test/lab => ../lab

@@ -1,14 +1,12 @@
-// Package cluster tests the training Job on a real Kubernetes control plane, which is the command nodes/kube. Nodes and kubelets
+// Package cluster tests the training Job on a real Kubernetes control plane, which is the command ../lab/kube. Nodes and kubelets
 // are fakes here; package nodes has real ones. It submits what package job renders.
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"llm-platform/test/lab"
 )
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -78,29 +78,12 @@ func (w *warnings) take() []string {
 
 // start starts a control plane that ends with this process. The nodes have no heartbeat, so its absence must not count.
 func start(dir string) (*controlPlane, error) {
-	log, err := os.Create(filepath.Join(dir, "kube.log"))
+	plane, err := lab.StartPlane(context.Background(), lab.PlaneOptions{Kube: lab.KubePath("../.."), Dir: dir, Grace: 24 * time.Hour})
 	if err != nil {
-		return nil, err
-	}
-	kube, err := filepath.Abs("../../.build/bin/kube")
-	if err != nil {
-		return nil, err
-	}
-	command := exec.Command(kube, "-dir", dir, "-grace", "24h")
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("%w: run `make test-cluster`", err)
 	}
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			return nil, err
-		}
-	}
 	p := &controlPlane{warnings: &warnings{}}
-	if err := p.connect(filepath.Join(dir, "kubeconfig")); err != nil {
+	if err := p.connect(plane.Kubeconfig); err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
 	if err := p.actAsKubelets(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"llm-platform/internal/stackfile"
+	"llm-platform/test/lab"
 )
 
 func script(t *testing.T, name string) string {
@@ -36,7 +37,7 @@ func (r *reader) github(path string) (answer map[string]any, ok bool) {
 
 func (r *reader) callGitHub(method, path, content string) (status int, body []byte) {
 	r.t.Helper()
-	url := strings.TrimSuffix(os.Getenv("GITHUB_BASE_URL"), "/") + "/repos/" + repository() + "/" + path
+	url := strings.TrimSuffix(os.Getenv("GITHUB_BASE_URL"), "/") + "/repos/" + lab.Repository + "/" + path
 	request := must(http.NewRequestWithContext(r.t.Context(), method, url, strings.NewReader(content)))
 	request.Header.Set("Authorization", "token "+os.Getenv("GITHUB_TOKEN"))
 	response := must(http.DefaultClient.Do(request))
@@ -49,7 +50,7 @@ func createBranch(t *testing.T, name string) {
 	r := &reader{t: t}
 	main, ok := r.github("git/ref/heads/main")
 	if !ok {
-		t.Fatalf("repository %s has no branch main", repository())
+		t.Fatalf("repository %s has no branch main", lab.Repository)
 	}
 	status, body := r.callGitHub(http.MethodPost, "git/refs", fmt.Sprintf(`{"ref": "refs/heads/%s", "sha": "%s"}`, name, stackfile.Get(main, "object.sha")))
 	if status != http.StatusCreated {
@@ -73,12 +74,4 @@ func (r *reader) branch(name string) {
 	}
 	text := must(base64.StdEncoding.DecodeString(strings.ReplaceAll(fmt.Sprint(file["content"]), "\n", "")))
 	r.equal("scripts/train.py of "+name+" is the delivered one", string(text) == script(r.t, "train.py"), true)
-}
-
-// repository returns the repository of the scripts, OWNER/NAME: E2E_REPOSITORY, or its default.
-func repository() string {
-	if name := os.Getenv("E2E_REPOSITORY"); name != "" {
-		return name
-	}
-	return "llm/training-scripts"
 }

@@ -1,9 +1,8 @@
 //go:build e2e
 
-// Package e2e runs the program with real provider plugins against local emulators of AWS, GitHub and Kubernetes,
-// through the whole life of its stacks. README.md lists what it needs. The build tag keeps it out of `make test`: it
-// cannot run without the emulators, and it alone needs the AWS SDK's packages for EC2 and more, which take minutes to
-// compile.
+// Package e2e runs the program with real provider plugins in the lab (../lab), through the whole life of its stacks. The build tag
+// keeps it out of `make test`: it downloads and builds what the lab needs, and it alone needs the AWS SDK's packages for EC2 and
+// more, which take minutes to compile.
 package e2e
 
 import (
@@ -12,12 +11,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"llm-platform/test/engine"
+	"llm-platform/test/lab"
 )
 
 const root = "../.."
@@ -58,46 +57,41 @@ func pluginFolder() string {
 	return folder
 }
 
-// missing lists what the tests need and this machine lacks.
-func missing() []string {
-	var faults []string
-	env := environment()
-	env["KUBECONFIG"] = os.Getenv("KUBECONFIG")
-	if err := engine.CheckEndpoints(env); err != nil {
-		faults = append(faults, strings.Split(err.Error(), "\n")...)
-	}
-	for _, name := range []string{"aws", "eks", "kubernetes", "github"} {
-		downloaded, _ := filepath.Glob(filepath.Join(pluginFolder(), "resource-"+name+"-v*"))
-		if _, err := exec.LookPath("pulumi-resource-" + name); err != nil && len(downloaded) == 0 {
-			faults = append(faults, fmt.Sprintf("provider plugin %s: neither on PATH nor downloaded (pulumi plugin ls)", name))
-		}
-	}
-	for _, command := range []string{"kubectl", "aws"} { // kubeconfigs of EKS call the latter
-		if _, err := exec.LookPath(command); err != nil {
-			faults = append(faults, command+": not on PATH")
-		}
-	}
-	if len(faults) > 0 {
-		return faults
-	}
-	exists, err := organizationExists(context.Background())
-	switch {
-	case err != nil:
-		faults = append(faults, fmt.Sprintf("AWS_ENDPOINT_URL: %v", err))
-	case exists:
-		faults = append(faults, "AWS_ENDPOINT_URL: an organization already exists: restart the emulator, empty")
-	}
-	return faults
-}
+// nodes are the fake nodes on which the stacks' pods run.
+const nodes = "system=1:m6i.large,gpu=2:p5.48xlarge"
 
-// TestMain fails with a list of what is missing, so that no test passes that saw nothing.
+var record = flag.String("record", "", "file to which every AWS request is appended")
+
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if faults := missing(); len(faults) > 0 {
-		fmt.Fprintln(os.Stderr, "e2e: cannot run; test/e2e/README.md lists what it needs:\n  "+strings.Join(faults, "\n  "))
-		os.Exit(2)
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	repository := must(filepath.Abs(root))
+	// The lab installs missing plugins with this CLI.
+	must(engine.Build(context.Background(), repository, os.Stderr))
+	l, err := lab.Start(context.Background(), lab.Options{Repository: repository, Fake: nodes, Record: *record, Out: os.Stderr})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: lab: %v\n", err)
+		return 2
 	}
-	os.Exit(m.Run())
+	defer func() {
+		if err := l.Stop(); err != nil {
+			fmt.Fprintf(os.Stderr, "e2e: lab: %v\n", err)
+		}
+	}()
+	for name, value := range l.Env {
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
+			return 2
+		}
+	}
+	if err := engine.CheckEndpoints(l.Env); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
+		return 2
+	}
+	return m.Run()
 }
 
 // open opens a stack of the repository against the endpoints of the environment, to which extra is added. What the CLI

@@ -33,20 +33,6 @@ func managementConfig(ctx context.Context) (aws.Config, error) {
 		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}))
 }
 
-// organizationExists reports whether the emulator has been used before.
-func organizationExists(ctx context.Context) (bool, error) {
-	cfg, err := managementConfig(ctx)
-	if err != nil {
-		return false, err
-	}
-	_, err = organizations.NewFromConfig(cfg).DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
-	var none *orgtypes.AWSOrganizationsNotInUseException
-	if errors.As(err, &none) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // reader reads back what exists without Pulumi: with the AWS SDK, kubectl and GitHub's API. What it cannot read fails
 // the test.
 type reader struct {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"llm-platform/internal/job"
+	"llm-platform/test/lab"
 )
 
 const (
@@ -31,7 +32,7 @@ const corpora = "company-corpora"
 // variants returns the three shipped stacks, and three more for the modes that these do not use. In addition to the
 // shipped files they set what a user must fill in: repository, image and account.
 func variants(t *testing.T) []variant {
-	git := map[string]any{"git.repository": repository(), "training.image": image, "organization.managementAccountId": caller(t)}
+	git := map[string]any{"git.repository": lab.Repository, "training.image": image, "organization.managementAccountId": caller(t)}
 	system := pool{instanceType: "m6i.large", ami: "AL2023_x86_64_STANDARD", capacity: "ON_DEMAND", desired: 2, largest: largest}
 	g5 := pool{instanceType: "g5.xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 1, largest: largest, taint: "nvidia.com/gpu=true"}
 	p5 := pool{instanceType: "p5.48xlarge", ami: "AL2023_x86_64_NVIDIA", capacity: "ON_DEMAND", desired: 2, largest: largest, taint: "nvidia.com/gpu=true", interfaces: 32, efa: 32}
@@ -73,7 +74,7 @@ func variants(t *testing.T) []variant {
 				}, refused: []string{
 					"refused edit of stack dev: 5 errors; nothing was changed", "git.repository: ", "git.baseUrl: ", "ci.account: ", "organization.mode: ", "network.cidr: ",
 				}, undo: map[string]any{
-					"git.repository": repository(), "git.baseUrl": nil, "ci.account": nil, "organization.mode": "create", "network.cidr": nil,
+					"git.repository": lab.Repository, "git.baseUrl": nil, "ci.account": nil, "organization.mode": "create", "network.cidr": nil,
 					"ci.repository": "example@0/llm-platform@0",
 				}},
 				{name: "copy added", set: map[string]any{"storage.copies": map[string]any{

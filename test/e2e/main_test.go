@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,7 +61,8 @@ func pluginFolder() string {
 // nodes are the fake nodes on which the stacks' pods run.
 const nodes = "system=1:m6i.large,gpu=2:p5.48xlarge"
 
-var record = flag.String("record", "", "file to which every AWS request is appended")
+// record is the file with all AWS requests of the tests.
+const record = root + "/.build/e2e/requests.jsonl"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -71,7 +73,11 @@ func run(m *testing.M) int {
 	repository := must(filepath.Abs(root))
 	// The lab installs missing plugins with this CLI.
 	must(engine.Build(context.Background(), repository, os.Stderr))
-	l, err := lab.Start(context.Background(), lab.Options{Repository: repository, Fake: nodes, Record: *record, Out: os.Stderr})
+	if err := newRecord(); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
+		return 2
+	}
+	l, err := lab.Start(context.Background(), lab.Options{Repository: repository, Fake: nodes, Record: must(filepath.Abs(record)), Out: os.Stderr})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "e2e: lab: %v\n", err)
 		return 2
@@ -91,7 +97,31 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
 		return 2
 	}
-	return m.Run()
+	code := m.Run()
+	if err := judge(l.Python); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: requests that AWS's API models forbid (test/lab/judge.py): %v\n", err)
+		code = max(code, 1)
+	}
+	return code
+}
+
+func newRecord() error {
+	if err := os.MkdirAll(filepath.Dir(record), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(record, nil, 0o600)
+}
+
+// judge holds the recorded requests against AWS's API models, after the judge's own tests.
+func judge(python string) error {
+	for _, arguments := range [][]string{{"judge_test.py"}, {"judge.py", must(filepath.Abs(record)), "waivers.txt"}} {
+		command := exec.Command(python, append([]string{"-B"}, arguments...)...)
+		command.Dir, command.Stdout, command.Stderr = "../lab", os.Stdout, os.Stdout
+		if err := command.Run(); err != nil {
+			return fmt.Errorf("%s: %w", arguments[0], err)
+		}
+	}
+	return nil
 }
 
 // open opens a stack of the repository against the endpoints of the environment, to which extra is added. What the CLI

@@ -35,7 +35,8 @@ type Lab struct {
 	Plane *Plane            // the control plane, which is also what the emulator of EKS answers as its clusters' endpoint
 	Env   map[string]string // what a process needs to use the lab instead of the clouds; PATH has the tools
 
-	AWSPort int // of the emulator, on 127.0.0.1 and Nodes.Host
+	Python  string // with moto and botocore
+	AWSPort int    // of the emulator, on 127.0.0.1 and Nodes.Host
 
 	processes []*Process
 }
@@ -75,7 +76,7 @@ func (l *Lab) start(ctx context.Context, o Options, tools Tools) error {
 	}
 	aws, github, emulate := ports[0], ports[1], ports[2]
 	here := filepath.Join(o.Repository, "test", "lab")
-	l.AWSPort = aws
+	l.AWSPort, l.Python = aws, tools.Python
 	l.Plane, err = StartPlane(ctx, PlaneOptions{
 		Kube: tools.Kube, Dir: filepath.Join(l.Dir, "kube"), Fake: o.Fake, Review: fmt.Sprintf("http://127.0.0.1:%d/lab/token-review", aws),
 	})

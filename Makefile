@@ -116,5 +116,6 @@ bench-training: manifests
 
 # The program with real provider plugins against local emulators of the clouds (test/lab/README.md), which are installed first: with
 # Go, Node, Python and a network, nothing else is needed. Takes half an hour.
-e2e:
+e2e: test/policy/node_modules/.package-lock.json
+	test/training/test.sh install
 	cd test && go test -tags e2e -count=1 -v -timeout 180m ./e2e

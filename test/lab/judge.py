@@ -187,8 +187,8 @@ def strangers(shape, value, path=""):
             yield from strangers(shape.value, each, path + "{}")
 
 
-def judge(models, asked):
-    """Returns the operation and what the request violates; None for a request without a signature."""
+def prepare(models, asked):
+    """Returns service, operation, what the path's variables stand for and the request; None for a request without a signature."""
     headers = Headers(list(asked["headers"].items()))
     signature = re.search(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request", headers.get("Authorization", ""))
     if not signature:
@@ -203,7 +203,22 @@ def judge(models, asked):
     request = Request(environ)
     request.get_data(cache=True, parse_form_data=False)
     service = models.of(signature.group(1))
-    operation, variables = operation_of(service, request)
+    return service, *operation_of(service, request), request
+
+
+def read(models, asked):
+    """Returns the names of service and operation, and the operation's parameters."""
+    service, operation, variables, request = prepare(models, asked)
+    return service.service_name, operation.name, parameters(service, operation, variables, request)
+
+
+def judge(models, asked):
+    """Returns the operation and what the request violates; None for a request without a signature."""
+    prepared = prepare(models, asked)
+    if prepared is None:
+        return None
+    service, operation, variables, request = prepared
+    body = request.get_data()
     verdict = Verdict(f"{service.service_name}.{operation.name}")
     if operation.input_shape is not None:
         given = parameters(service, operation, variables, request)

@@ -2,6 +2,8 @@
 # Runs the tests of the scripts in a virtual environment with the pinned requirements. The environment (about
 # 5 GB with PyTorch and its CUDA libraries) is kept, and replaced when a pin changes.
 #
+# With the argument "install" it only makes the environment, with "bench" it measures.
+#
 #   MANIFESTS     folder with plain.json, the Kubernetes objects of a run; `make test-training` sets it
 #   PYTHON        Python 3.12 for the environment, as in the image; default: python3.12, also pyenv's
 #   TRAINING_VENV folder of the environment
@@ -9,7 +11,7 @@ set -eu
 cd "$(dirname "$0")"
 venv=${TRAINING_VENV:-$HOME/.cache/llm-platform-training/venv-3.12}
 build=../../image/requirements-build.txt
-if ! [ -f "${MANIFESTS:-}/plain.json" ]; then
+if [ "${1:-}" != install ] && ! [ -f "${MANIFESTS:-}/plain.json" ]; then
   echo "test.sh: no plain.json in the folder MANIFESTS (${MANIFESTS:-not set}): run \`make test-training\`" >&2
   exit 1
 fi
@@ -19,6 +21,9 @@ if ! cat "$build" requirements.txt | cmp -s - "$venv/pins"; then
   "$venv/bin/pip" install --quiet --require-hashes --requirement "$build"
   "$venv/bin/pip" install --quiet --require-hashes --no-build-isolation --requirement requirements.txt
   cat "$build" requirements.txt > "$venv/pins"
+fi
+if [ "${1:-}" = install ]; then
+  exit
 fi
 if [ "${1:-}" = bench ]; then
   exec "$venv/bin/python" -B bench.py

@@ -58,6 +58,14 @@ func createBranch(t *testing.T, name string) {
 	}
 }
 
+// deleteBranch deletes a branch as somebody does on GitHub's pages.
+func (r *reader) deleteBranch(name string) {
+	r.t.Helper()
+	if status, body := r.callGitHub(http.MethodDelete, "git/refs/heads/"+name, ""); status != http.StatusNoContent {
+		r.t.Fatalf("branch %s: %d: %s", name, status, body)
+	}
+}
+
 // branch checks that the branch's head is the commit of the Job, and its scripts those of the repository.
 func (r *reader) branch(name string) {
 	r.t.Helper()

@@ -84,6 +84,7 @@ func variants(t *testing.T) []variant {
 				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
 				{name: "guardrail edited", set: map[string]any{"guardrails.instanceTypes": []any{"g6.xlarge"}}, want: []string{"update aws:organizations/policy:Policy guardrails-accelerators"}},
 				{name: "branch renamed", set: map[string]any{"git.branch": "training/dev-2"}, want: anotherBranch(t, "training/dev", "training/dev-2")},
+				{name: "branch deleted by hand", before: func(r *reader) { r.deleteBranch("training/dev-2") }, refresh: true, want: newBranch(t, "training/dev-2")},
 			},
 			after: func(r *reader) {
 				r.equal("OU of research", r.ouOf("research"), "llm-dev-workloads")
@@ -338,17 +339,36 @@ func anotherRun() []string {
 // anotherBranch returns the changes after an edit of git.branch: another branch with its files, and the new commit in the
 // label of the Job.
 func anotherBranch(t *testing.T, before, after string) []string {
-	const branch, file = "github:index/branch:Branch git-branch-", "github:index/repositoryFile:RepositoryFile git-file-"
+	all := []string{
+		"update kubernetes:batch/v1:Job training-job-train-*", "create " + branchType + after, "delete " + branchType + before,
+		"update pulumi:index:Stash standing",
+	}
+	for _, path := range branchFiles(t) {
+		all = append(all, "create-replacement "+fileType+path, "replace "+fileType+path, "delete-replaced "+fileType+path)
+	}
+	return all
+}
+
+// newBranch returns the changes of a branch that is created again, from whose commit the run goes on.
+func newBranch(t *testing.T, name string) []string {
+	all := []string{"update kubernetes:batch/v1:Job training-job-train-*", "create " + branchType + name}
+	for _, path := range branchFiles(t) {
+		all = append(all, "create "+fileType+path)
+	}
+	return all
+}
+
+const branchType, fileType = "github:index/branch:Branch git-branch-", "github:index/repositoryFile:RepositoryFile git-file-"
+
+// branchFiles returns the paths of what the program commits to a branch.
+func branchFiles(t *testing.T) []string {
 	scripts, err := job.ReadScripts(os.DirFS(root + "/scripts"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := []string{
-		"update kubernetes:batch/v1:Job training-job-train-*", "create " + branch + after, "delete " + branch + before,
-		"update pulumi:index:Stash standing",
+	paths := []string{job.SumsFile}
+	for _, script := range scripts {
+		paths = append(paths, script.Path)
 	}
-	for _, script := range append(scripts, job.Script{Path: job.SumsFile}) {
-		all = append(all, "create-replacement "+file+script.Path, "replace "+file+script.Path, "delete-replaced "+file+script.Path)
-	}
-	return all
+	return paths
 }

@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e lab picture
+.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e lab bench picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -94,6 +94,10 @@ VERSION := k8s.io/component-base/version
 	mkdir -p .build/bin
 	cd test/lab/kube && GOFLAGS='-trimpath -mod=mod' go build -o ../../../.build/bin/kube \
 	  -ldflags='-s -w -X $(VERSION).gitVersion=v1.36.0 -X $(VERSION).gitMajor=1 -X $(VERSION).gitMinor=36' .
+
+# How fast the program is, each figure beside an anchor of the same run. Nothing else should run; takes half an hour.
+bench:
+	cd test && go run ./cmd/bench preview update growth
 
 # The lab by itself, to try the program by hand with real provider plugins.
 lab:

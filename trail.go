@@ -19,10 +19,15 @@ type TrailArgs struct {
 }
 
 // newTrail creates a trail of all accounts and regions of an organization that the stack creates. Its bucket and its logs
-// are retained; nothing deletes the logs. An adopted organization has another owner, who may have a trail.
+// are retained; nothing deletes the logs. An adopted organization has another owner, who may have a trail: only the
+// preview mentions it.
 func newTrail(ctx *pulumi.Context, name string, s scope.Scope, args TrailArgs) error {
-	if !args.Settings.Trail || args.Settings.Mode != settings.Create {
+	switch mode := args.Settings.Mode; {
+	case !args.Settings.Trail || mode == settings.None:
 		return nil
+	case mode == settings.Adopt:
+		return ctx.Log.Info("organization.trail: no trail is created, since the organization is adopted. If it has none, create one in the management "+
+			"account: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html. false silences this message", nil)
 	}
 	org := args.Organization
 	management := org.Management

@@ -119,11 +119,11 @@ func S3Endpoint(partition, region, account, prefix string, further []string) Doc
 	}
 	d := Document{
 		{
-			Sid: "BucketsOfStack", Effect: Allow, Principal: everyone(), Action: []string{"s3:*"}, Resource: bucket(prefix + "-*"),
+			Sid: "BucketsOfStack", Effect: Allow, Principal: &Principals{Any: true}, Action: []string{"s3:*"}, Resource: bucket(prefix + "-*"),
 			Condition: Conditions{"StringEquals": {"aws:ResourceAccount": {account}}},
 		},
 		{
-			Sid: "BucketsOfAWS", Effect: Allow, Principal: everyone(), Action: []string{"s3:GetObject"},
+			Sid: "BucketsOfAWS", Effect: Allow, Principal: &Principals{Any: true}, Action: []string{"s3:GetObject"},
 			Resource: serviceBuckets(partition, region),
 		},
 	}
@@ -132,7 +132,7 @@ func S3Endpoint(partition, region, account, prefix string, further []string) Doc
 		resources = append(resources, bucket(name)...)
 	}
 	if len(resources) > 0 {
-		d = append(d, Statement{Sid: "FurtherBuckets", Effect: Allow, Principal: everyone(), Action: []string{"s3:*"}, Resource: resources})
+		d = append(d, Statement{Sid: "FurtherBuckets", Effect: Allow, Principal: &Principals{Any: true}, Action: []string{"s3:*"}, Resource: resources})
 	}
 	return d
 }

@@ -52,10 +52,6 @@ func (s Settings) systemWarnings() []string {
 }
 
 func (s Settings) organizationWarnings() []string {
-	if s.Organization.Mode == Adopt && s.Organization.Trail {
-		return []string{"organization.trail: is ignored with organization.mode adopt. If no trail of the organization exists, create one in the " +
-			"management account (aws cloudtrail create-trail --is-organization-trail); set organization.trail to false to silence this warning"}
-	}
 	if s.Organization.Mode != Create {
 		return nil
 	}

@@ -179,9 +179,9 @@ const maxCopyBytes = 5 << 30
 func (b storageBuilder) copyObject(name string, source copySource, dataset *Bucket) (*s3.ObjectCopy, error) {
 	desired := b.cfg.Copies[name]
 	args := &s3.ObjectCopyArgs{
-		Bucket:              dataset.Name,
-		Key:                 pulumi.String(desired.Destination),
-		Source:              pulumi.Sprintf("%s/%s", source.bucket, desired.Source),
+		Bucket:                    dataset.Name,
+		Key:                       pulumi.String(desired.Destination),
+		Source:                    pulumi.Sprintf("%s/%s", source.bucket, desired.Source),
 		ExpectedBucketOwner:       b.account.ID,
 		ExpectedSourceBucketOwner: b.sourceOwner(),
 		// A changed ETag of the source triggers the copy, and S3 refuses to copy if the source changes between

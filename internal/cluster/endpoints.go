@@ -27,7 +27,7 @@ func newEndpoints(ctx *pulumi.Context, place Place, private privateSubnets, cfg 
 		Policy: scope.Document(place.Account.ID, func(id string) policy.Document {
 			return policy.S3Endpoint(place.Partition, place.Region, id, place.Prefix, cfg.S3Buckets)
 		}),
-		Tags:            place.tags("s3"),
+		Tags: place.tags("s3"),
 	}, place.child())
 	if err != nil {
 		return nil, fmt.Errorf("S3 endpoint: %w", err)

@@ -69,7 +69,6 @@ func TestNothingIsOpen(t *testing.T) {
 		"LogsKey ServicesCreateGrants":    "likewise",
 		"LogsKey EncryptLogs":             "bounded by the encryption context, the log groups of the account",
 		"S3Endpoint BucketsOfStack":       "an endpoint's policy grants nothing; bounded by the account of the buckets",
-		"S3Endpoint BucketsOfAWS":         "an endpoint's policy grants nothing",
 		"S3Endpoint FurtherBuckets":       "an endpoint's policy grants nothing",
 		"Trail.Bucket CheckBucket":        "bounded by the ARN of the trail",
 		"Trail.Bucket WriteLogs":          "bounded by the ARN of the trail",

@@ -15,7 +15,7 @@ const bucketPolicy = "aws:s3/bucketPolicy:BucketPolicy"
 func TestDeployedFromOutsideTheVPC(t *testing.T) {
 	t.Parallel()
 	for _, role := range []string{"", "platform"} {
-		cloud, s := enginetest.Open(t, "solo")
+		cloud, s := enginetest.Open(t, "solo", func(c *simcloud.Cloud) { c.SetCaller("111122223333") }) // the account in the file
 		set(t, s, "organization.roleName", role)
 		enginetest.Run(t, s, "up")
 		policies := named(cloud, bucketPolicy, "storage-dataset-policy")

@@ -19,7 +19,7 @@ func storageRows() []Row {
 			With:  map[string]any{"storage.copies": object{"a": object{"source": "a.jsonl"}}, "storage.sourceAccountId": "999999999999"},
 			Loses: []string{"BucketV2", "BucketObjectv2"},
 			Note:  "The bucket that the stack has created for the sample, with its contents unless storage.keepData is true. Copied objects remain."},
-		{Base: "dev", Path: "storage.sourceAccountId", Change: Removed, To: "", Effect: Refused, Says: []string{"storage.copies.a.source: ", "storage.sourceAccountId"},
+		{Base: "dev", Path: "storage.sourceAccountId", Change: Removed, To: "", Effect: Refused, Late: true, Says: []string{"storage.copies.a.source: ", "storage.sourceAccountId"},
 			Note: "While another account owns the bucket."},
 		{Base: "dev", Path: "storage.sourceKmsKeyArn", Change: Added, To: "arn:aws:kms:us-west-2:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab", Effect: InPlace},
 		{Base: "dev", Path: "storage.requesterPays", Change: Value, To: true, Effect: InPlace},

@@ -6,7 +6,8 @@ import "fmt"
 // key from becoming unmanageable. Three things differ from it: principals that the perimeter does not trust are denied,
 // only AWS services create grants, and new actions of KMS have to be added here.
 //
-// A grant lets its grantee use the key, whatever the policies say, so that it could lead out of the account.
+// A grant lets its grantee use the key, whatever the policies say, so that it could lead out of the account. AWS's example
+// of a data perimeter forbids all others too (data_perimeter_governance_scp.json; see Perimeter).
 // https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html,
 // https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-grant-is-for-aws-resource
 func AccountKey(p Perimeter) Document {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func (b orgBuilder) account(name string, m membership, previous *organizations.A
 		}
 		account.ID, account.ARN = created.ID().ToStringOutput(), created.Arn
 	}
+	account.Org, account.Trusted = b.trusted(account, m)
 	account.Role = b.assumableRole(account.ID, created != nil)
 	account.Acting = account.Role
 	if b.ctx.DryRun() && b.cfg.PreviewRoleName != "" {
@@ -44,7 +46,24 @@ func (b orgBuilder) account(name string, m membership, previous *organizations.A
 	if account.Provider, err = b.accountProvider(account); err != nil {
 		return account, nil, err
 	}
+	if created != nil {
+		if err := b.blockPublicAccess(account); err != nil {
+			return account, nil, err
+		}
+	}
 	return account, created, b.resourceGroup(account)
+}
+
+// trusted returns whose principals may use an account's buckets and keys: those of the organization and of the account, or
+// without an organization those of all accounts of the stack.
+func (b orgBuilder) trusted(account scope.Account, m membership) (org pulumi.StringOutput, accounts pulumi.StringArray) {
+	if m.management != nil {
+		return m.id, pulumi.StringArray{account.ID}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.cfg.Accounts)) {
+		accounts = append(accounts, pulumi.String(b.cfg.Accounts[name].ID))
+	}
+	return pulumi.String("").ToStringOutput(), accounts
 }
 
 func (b orgBuilder) createAccount(name string, desired settings.Account, m membership, previous *organizations.Account) (*organizations.Account, error) {

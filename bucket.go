@@ -40,7 +40,7 @@ func (b storageBuilder) dataBucket(purpose string, key pulumi.StringOutput, logs
 		logs:           logs,
 		noncurrentDays: b.cfg.NoncurrentDays,
 		encryption:     encryptionByS3(),
-		policy:         func(bucket, _ string) policy.Document { return policy.PrivateBucket(bucket) },
+		policy:         policy.PrivateBucket,
 	}
 	if purpose == "checkpoints" {
 		// A run deletes its older checkpoints all the time, each as large as all of its state.
@@ -72,7 +72,7 @@ type bucketRules struct {
 	expireDays     int     // objects are deleted after so many days; 0: never
 	noncurrentDays int     // replaced and deleted versions are deleted after so many days
 	encryption     s3.BucketServerSideEncryptionConfigurationV2RuleArgs
-	policy         func(bucketARN, account string) policy.Document
+	policy         func(bucketARN string, p policy.Perimeter) policy.Document
 }
 
 // bucket creates a bucket and its parts, one part after another, since S3 answers 409 to concurrent changes of one
@@ -155,8 +155,8 @@ func (b storageBuilder) bucketParts(bucket *s3.BucketV2, purpose string, rules b
 	return append(parts, bucketPart{"policy", func(name string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
 		return s3.NewBucketPolicy(b.ctx, name, &s3.BucketPolicyArgs{
 			Bucket: bucket.Bucket,
-			Policy: pulumi.All(bucket.Arn, b.account.ID).ApplyT(func(args []any) (string, error) {
-				return rules.policy(args[0].(string), args[1].(string)).JSON()
+			Policy: pulumi.All(bucket.Arn, b.perimeter).ApplyT(func(args []any) (string, error) {
+				return rules.policy(args[0].(string), args[1].(policy.Perimeter)).JSON()
 			}).(pulumi.StringOutput),
 		}, opts...)
 	}})

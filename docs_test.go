@@ -104,7 +104,7 @@ func TestDocsNameDeclaredSettings(t *testing.T) {
 			sections = append(sections, section)
 		}
 	}
-	setting := fmt.Sprintf(`((?:%s)\.[A-Za-z]+)`, strings.Join(sections, "|"))
+	setting := fmt.Sprintf(`((?:%s)\.[A-Za-z0-9]+)`, strings.Join(sections, "|"))
 	for _, file := range docs(t) {
 		named := matches(t, file, "`"+setting, `--path '?`+setting)
 		for block := range matches(t, file, "(?s)```yaml\n(.+?)```") {

@@ -30,21 +30,60 @@ type Cluster struct {
 	Ready          []pulumi.Resource         // depend on these before you create a pod on a pool
 }
 
-// ClusterArgs are the account and the settings of a cluster. Network and NodeGroupHooks are ignored for an existing one.
-type ClusterArgs struct {
-	Account        scope.Account
-	Network        settings.Network
-	Cluster        settings.Cluster
-	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
+// ClusterNetwork is a cluster of which only the network exists. The buckets need it, and the cluster's pods the buckets.
+type ClusterNetwork struct {
+	OwnVPC pulumi.StringOutput // id of the VPC that the stack creates; empty if another owner has created it
+
+	cluster *Cluster
+	place   cluster.Place
+	network cluster.Network // zero for an existing cluster
 }
 
-// newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
-func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArgs) (*Cluster, error) {
+// ClusterNetworkArgs are what newClusterNetwork needs. Network is ignored for an existing cluster.
+type ClusterNetworkArgs struct {
+	Account     scope.Account
+	Network     settings.Network
+	Cluster     settings.Cluster
+	EncryptLogs bool // with a KMS key of the stack
+}
+
+// newClusterNetwork registers the cluster and creates its network, or uses the existing one.
+func newClusterNetwork(ctx *pulumi.Context, name string, s scope.Scope, args ClusterNetworkArgs) (*ClusterNetwork, error) {
 	empty := pulumi.String("").ToStringOutput()
 	c := &Cluster{Managed: !args.Cluster.Existing(), Name: empty, VPCID: empty, UserKubeconfig: empty, Pools: map[string]nodepool.Facts{}}
 	if err := ctx.RegisterComponentResource("llm:platform:Cluster", name, c, pulumi.Providers(args.Account.Provider)); err != nil {
 		return nil, err
 	}
+	n := &ClusterNetwork{OwnVPC: empty, cluster: c, place: cluster.Place{Scope: s, Account: args.Account, Name: name, Parent: c}}
+	if !c.Managed {
+		return n, nil
+	}
+	var err error
+	if args.EncryptLogs {
+		if n.place.LogKey, err = cluster.NewLogKey(ctx, n.place); err != nil {
+			return nil, err
+		}
+	}
+	if n.network, err = cluster.NewNetwork(ctx, n.place, args.Network); err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	if c.VPCID = n.network.VPCID; args.Network.VPCID == "" {
+		n.OwnVPC = c.VPCID
+	}
+	return n, nil
+}
+
+// ClusterArgs are what newCluster needs. NodeGroupHooks is ignored for an existing cluster.
+type ClusterArgs struct {
+	Network        *ClusterNetwork
+	Cluster        settings.Cluster
+	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
+}
+
+// newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
+func newCluster(ctx *pulumi.Context, args ClusterArgs) (*Cluster, error) {
+	c, place := args.Network.cluster, args.Network.place
+	place.NodeGroupHooks = args.NodeGroupHooks
 	for pool, cfg := range args.Cluster.Pools {
 		c.Pools[pool] = nodepool.NewFacts(pool, cfg, c.Managed)
 	}
@@ -52,7 +91,6 @@ func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArg
 	if !c.Managed {
 		build = c.connect
 	}
-	place := cluster.Place{Scope: s, Account: args.Account, Name: name, Parent: c, NodeGroupHooks: args.NodeGroupHooks}
 	if err := build(ctx, place, args); err != nil {
 		return nil, err
 	}
@@ -79,11 +117,7 @@ func (c *Cluster) create(ctx *pulumi.Context, place cluster.Place, args ClusterA
 			return err
 		}
 	}
-	network, err := cluster.NewNetwork(ctx, place, args.Network)
-	if err != nil {
-		return fmt.Errorf("network: %w", err)
-	}
-	controlPlane, err := cluster.NewControlPlane(ctx, place, network, release, cfg)
+	controlPlane, err := cluster.NewControlPlane(ctx, place, args.Network.network, release, cfg)
 	if err != nil {
 		return fmt.Errorf("control plane: %w", err)
 	}
@@ -110,7 +144,7 @@ func (c *Cluster) create(ctx *pulumi.Context, place cluster.Place, args ClusterA
 	if err != nil {
 		return fmt.Errorf("device plugins: %w", err)
 	}
-	c.Name, c.VPCID = controlPlane.Name, network.VPCID
+	c.Name = controlPlane.Name
 	c.Kubeconfig, c.UserKubeconfig, c.Provider = controlPlane.Kubeconfig, controlPlane.UserKubeconfig, controlPlane.Kubernetes
 	c.Ready = slices.Concat(joinable.Addons, []pulumi.Resource{schedulable.Nodes}, pools, dns, plugins)
 	return nil

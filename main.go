@@ -12,6 +12,7 @@ import (
 	"llm-platform/internal/prices"
 	"llm-platform/internal/review"
 	"llm-platform/internal/scope"
+	"llm-platform/internal/settings"
 )
 
 func main() { pulumi.Run(platform) }
@@ -57,6 +58,9 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
+	if err := newTrail(ctx, "trail", s, TrailArgs{Organization: org, Settings: cfg.Organization, Storage: cfg.Storage}); err != nil {
+		return fmt.Errorf("trail: %w", err)
+	}
 	guarded, err := newGuardrails(ctx, "guardrails", s, GuardrailArgs{
 		Enabled: cfg.Guardrails.Enabled, Controls: controls, Settings: cfg.Organization, Organization: org,
 	})
@@ -73,7 +77,16 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("ci: %w", err)
 	}
-	store, err := newStorage(ctx, "storage", s, cfg.Storage, org.Training)
+	network, err := newClusterNetwork(ctx, "cluster", s, ClusterNetworkArgs{
+		Account: org.Training, Network: cfg.ClusterNetwork(), Cluster: cfg.Cluster, EncryptLogs: cfg.Storage.Encryption == settings.KMS,
+	})
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	store, err := newStorage(ctx, "storage", s, StorageArgs{
+		Settings: cfg.Storage, Account: org.Training, VPC: network.OwnVPC,
+		DeployRole: cfg.Organization.RoleName, ExemptRoles: cfg.Guardrails.ExemptRoles,
+	})
 	if err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
@@ -93,9 +106,7 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("edit: %w", err)
 	}
-	cluster, err := newCluster(ctx, "cluster", s, ClusterArgs{
-		Account: org.Training, Network: cfg.Network, Cluster: cfg.Cluster, NodeGroupHooks: hooks,
-	})
+	cluster, err := newCluster(ctx, ClusterArgs{Network: network, Cluster: cfg.Cluster, NodeGroupHooks: hooks})
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}

@@ -21,6 +21,7 @@ func namings() map[string]naming {
 	// https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 	object := naming{"metadata.name", 63, regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)}
 	all := map[string]naming{
+		"aws:cloudtrail/trail:Trail":                              {"name", 128, regexp.MustCompile(`^[A-Za-z0-9]([._-]?[A-Za-z0-9])*$`)}, // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
 		"aws:budgets/budget:Budget":                               {"name", 100, regexp.MustCompile(`^[^:\\]+$`)},
 		"aws:cloudwatch/logGroup:LogGroup":                        {"name", 512, regexp.MustCompile(`^[.\-_/#A-Za-z0-9]+$`)},
 		"aws:datasync/task:Task":                                  {"name", 256, regexp.MustCompile(`^[a-zA-Z0-9\s+=._:@/-]+$`)},
@@ -45,7 +46,9 @@ func namings() map[string]naming {
 		"github:index/branch:Branch":                      none,
 		"github:index/repositoryFile:RepositoryFile":      none,
 	}
-	for _, typ := range strings.Fields(`budgets/budgetAction:BudgetAction datasync/s3Location:S3Location ec2/defaultSecurityGroup:DefaultSecurityGroup
+	for _, typ := range strings.Fields(`budgets/budgetAction:BudgetAction ebs/encryptionByDefault:EncryptionByDefault
+		ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess ec2/imageBlockPublicAccess:ImageBlockPublicAccess
+		s3/accountPublicAccessBlock:AccountPublicAccessBlock datasync/s3Location:S3Location ec2/defaultSecurityGroup:DefaultSecurityGroup
 		ec2/eip:Eip ec2/flowLog:FlowLog ec2/internetGateway:InternetGateway ec2/natGateway:NatGateway ec2/route:Route ec2/routeTable:RouteTable
 		ec2/routeTableAssociation:RouteTableAssociation ec2/subnet:Subnet ec2/vpc:Vpc ec2/vpcEndpoint:VpcEndpoint ecr/lifecyclePolicy:LifecyclePolicy
 		eks/accessEntry:AccessEntry eks/accessPolicyAssociation:AccessPolicyAssociation eks/podIdentityAssociation:PodIdentityAssociation

@@ -84,7 +84,7 @@ func TestPermissionsBoundary(t *testing.T) {
 	g := runWith(t, map[string]any{
 		"organization": map[string]any{
 			"mode": "none", "roleName": "", "permissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess", "previewRoleName": "", "organizationalUnits": []any{},
-			"trustedServices": []any{}, "managementAccountId": "", "emailTemplate": "", "accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
+			"trustedServices": []any{}, "trail": true, "managementAccountId": "", "emailTemplate": "", "accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
 		},
 		"budget.monthlyUSD": map[string]any{},
 	})

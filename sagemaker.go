@@ -39,12 +39,15 @@ func newSageMaker(ctx *pulumi.Context, name string, s scope.Scope, args SageMake
 			return policy.ServiceTrust("sagemaker.amazonaws.com", id)
 		}),
 		Permissions: pulumi.All(
-			account.ID, store.SourceARN, store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN, store.CopyKeys,
+			account.ID, store.SourceARN, store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN, store.CopyKeys, store.Owners,
 		).ApplyT(func(args []any) (string, error) {
 			return policy.SageMaker(s.Partition, s.Region, args[0].(string), policy.Access{
 				ReadBuckets:  []string{args[1].(string), args[2].(string)},
 				WriteBuckets: []string{args[3].(string), args[4].(string)},
-				Keys:         args[5].([]string),
+				// A training pod runs what is hidden in a checkpoint that it loads.
+				WritePrefix: settings.SageMakerPrefix,
+				Keys:        args[5].([]string),
+				Owners:      args[6].([]string),
 			}).JSON()
 		}).(pulumi.StringOutput),
 		Parent: component,

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/awsprobe"
+	"llm-platform/internal/policy"
 	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
 )
@@ -27,6 +28,7 @@ type Storage struct {
 	KeyARN      pulumi.StringOutput      // KMS key of the buckets; empty with storage.encryption aes256
 	Keys        pulumi.StringArrayOutput // the same as a list, empty or of one
 	CopyKeys    pulumi.StringArrayOutput // Keys and the KMS key of the source bucket
+	Owners      pulumi.StringArrayOutput // accounts of the buckets and of the source bucket
 	Transfers   pulumi.StringMap         // ARN of each DataSync task by name
 
 	// Ready are the copies, and the settings of the buckets that training reads and writes, among them their policies.
@@ -35,13 +37,27 @@ type Storage struct {
 	Ready []pulumi.Resource
 }
 
+// StorageArgs are what newStorage needs.
+type StorageArgs struct {
+	Settings    settings.Storage
+	Account     scope.Account
+	VPC         pulumi.StringOutput // id of the VPC that objects are used from; empty: from anywhere
+	DeployRole  string              // name of the role that deploys; empty: the credentials are used as they are
+	ExemptRoles []string            // names or patterns, with paths, of further roles that use objects from anywhere
+}
+
 // newStorage creates the buckets and copies the data in.
-func newStorage(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.Storage, account scope.Account) (*Storage, error) {
-	store := &Storage{}
+func newStorage(ctx *pulumi.Context, name string, s scope.Scope, args StorageArgs) (*Storage, error) {
+	store, cfg, account := &Storage{}, args.Settings, args.Account
 	if err := ctx.RegisterComponentResource("llm:platform:Storage", name, store, pulumi.Providers(account.Provider)); err != nil {
 		return nil, err
 	}
-	b := storageBuilder{ctx: ctx, name: name, scope: s, cfg: cfg, account: account, component: store}
+	perimeter := pulumi.All(s.Perimeter(account), args.VPC).ApplyT(func(known []any) policy.Perimeter {
+		p := known[0].(policy.Perimeter)
+		p.Network = policy.NewNetwork(s.Partition, p.Account, s.Prefix, known[1].(string), args.DeployRole, args.ExemptRoles)
+		return p
+	})
+	b := storageBuilder{ctx: ctx, name: name, scope: s, cfg: cfg, account: account, perimeter: perimeter, component: store}
 	var err error
 	if store.KeyARN, err = b.key(); err != nil {
 		return nil, fmt.Errorf("key: %w", err)
@@ -64,6 +80,7 @@ func newStorage(ctx *pulumi.Context, name string, s scope.Scope, cfg settings.St
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
+	store.Owners = pulumi.StringArray{account.ID, b.sourceOwner()}.ToStringArrayOutput()
 	store.SourceARN, store.SourceURL = source.arn, pulumi.Sprintf("s3://%s/", source.bucket)
 	store.Ready = slices.Concat(store.Dataset.ready, store.Checkpoints.ready, store.Artifacts.ready)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Copies)) {
@@ -96,6 +113,7 @@ type storageBuilder struct {
 	scope     scope.Scope
 	cfg       settings.Storage
 	account   scope.Account
+	perimeter pulumi.Output // policy.Perimeter of the buckets
 	component pulumi.Resource
 }
 
@@ -105,7 +123,7 @@ func (b storageBuilder) key() (pulumi.StringOutput, error) {
 	if b.cfg.Encryption != settings.KMS {
 		return pulumi.String("").ToStringOutput(), nil
 	}
-	key, err := b.scope.NewKey(b.ctx, b.name+"-key", "Training data, checkpoints and models of "+b.scope.Project+" "+b.scope.Stack, b.account,
+	key, err := b.scope.NewKey(b.ctx, b.name+"-key", "Training data, checkpoints and models of "+b.scope.Project+" "+b.scope.Stack, b.account, policy.AccountKey,
 		pulumi.Parent(b.component), b.scope.Keep(b.cfg.KeepData))
 	if err != nil {
 		return pulumi.StringOutput{}, err
@@ -144,6 +162,15 @@ func (b storageBuilder) source(key pulumi.StringOutput, logs *Bucket) (copySourc
 	return copySource{bucket: bucket.Name, arn: bucket.ARN, sample: sample}, err
 }
 
+// sourceOwner returns the account that must own the source bucket: otherwise whoever creates a bucket of this name, after
+// its owner has deleted it, chooses what a model learns.
+func (b storageBuilder) sourceOwner() pulumi.StringOutput {
+	if owner := b.cfg.SourceAccountID; owner != "" {
+		return pulumi.String(owner).ToStringOutput()
+	}
+	return b.account.ID
+}
+
 // maxCopyBytes is the largest object that one CopyObject call copies: 5 GiB.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 const maxCopyBytes = 5 << 30
@@ -152,10 +179,11 @@ const maxCopyBytes = 5 << 30
 func (b storageBuilder) copyObject(name string, source copySource, dataset *Bucket) (*s3.ObjectCopy, error) {
 	desired := b.cfg.Copies[name]
 	args := &s3.ObjectCopyArgs{
-		Bucket:              dataset.Name,
-		Key:                 pulumi.String(desired.Destination),
-		Source:              pulumi.Sprintf("%s/%s", source.bucket, desired.Source),
-		ExpectedBucketOwner: b.account.ID,
+		Bucket:                    dataset.Name,
+		Key:                       pulumi.String(desired.Destination),
+		Source:                    pulumi.Sprintf("%s/%s", source.bucket, desired.Source),
+		ExpectedBucketOwner:       b.account.ID,
+		ExpectedSourceBucketOwner: b.sourceOwner(),
 		// A changed ETag of the source triggers the copy, and S3 refuses to copy if the source changes between
 		// look-up and copy.
 		CopyIfMatch: b.etag(name, source),
@@ -164,12 +192,6 @@ func (b storageBuilder) copyObject(name string, source copySource, dataset *Buck
 	}
 	if b.cfg.RequesterPays {
 		args.RequestPayer = pulumi.String("requester")
-	}
-	switch owner := b.cfg.SourceAccountID; {
-	case owner != "":
-		args.ExpectedSourceBucketOwner = pulumi.String(owner)
-	case source.sample != nil:
-		args.ExpectedSourceBucketOwner = b.account.ID
 	}
 	dependencies := dataset.ready
 	if source.sample != nil {
@@ -189,10 +211,10 @@ func (b storageBuilder) etag(name string, source copySource) pulumi.StringOutput
 		// Depending on the version makes the preview show that the copy follows.
 		return pulumi.All(source.sample.Etag, source.sample.VersionId).ApplyT(func(args []any) string { return args[0].(string) }).(pulumi.StringOutput)
 	}
-	return pulumi.All(source.bucket, b.account.Acting).ApplyT(func(args []any) (string, error) {
+	return pulumi.All(source.bucket, b.account.Acting, b.sourceOwner()).ApplyT(func(args []any) (string, error) {
 		bucket, session := args[0].(string), awsprobe.Session{Region: b.scope.Region, Role: args[1].(string)}
 		object, err := session.Object(b.ctx.Context(), awsprobe.Source{
-			Bucket: bucket, Key: desired.Source, Owner: b.cfg.SourceAccountID, RequesterPays: b.cfg.RequesterPays,
+			Bucket: bucket, Key: desired.Source, Owner: args[2].(string), RequesterPays: b.cfg.RequesterPays,
 		})
 		if err != nil {
 			return "", fmt.Errorf("storage.copies.%s.source: %w", name, err)

@@ -26,11 +26,12 @@ func (b storageBuilder) transfers(store *Storage) (pulumi.StringMap, error) {
 		Trust: scope.Document(b.account.ID, func(id string) policy.Document {
 			return policy.ServiceTrust("datasync.amazonaws.com", id)
 		}),
-		Permissions: pulumi.All(store.SourceARN, store.Dataset.ARN, store.CopyKeys).ApplyT(func(args []any) (string, error) {
+		Permissions: pulumi.All(store.SourceARN, store.Dataset.ARN, store.CopyKeys, store.Owners).ApplyT(func(args []any) (string, error) {
 			return policy.Access{
 				ReadBuckets:  []string{args[0].(string)},
 				WriteBuckets: []string{args[1].(string)},
 				Keys:         args[2].([]string),
+				Owners:       args[3].([]string),
 			}.Document().JSON()
 		}).(pulumi.StringOutput),
 		Parent: b.component,

@@ -33,6 +33,8 @@ func remedies() []remedy {
 	return []remedy{
 		{[]string{"service control policy"},
 			"A guardrail denies it: see guardrails.* of this stack, and the organization's other policies."},
+		{[]string{"explicit deny in a resource-based policy"},
+			"The policy of the bucket or the key denies it: docs/data.md, \"Who reaches it\", says to whom. If that was another stack's or an older policy, change it as an administrator of its account (`aws s3api get-bucket-policy`)."},
 
 		// Organizations.
 		{[]string{"email_already_exists"},

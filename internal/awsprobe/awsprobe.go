@@ -157,7 +157,7 @@ func explain(err error) error {
 	case 404:
 		return errors.New("the object does not exist: upload it, or correct bucket and key")
 	case 403:
-		return errors.New("access denied: the account's role needs s3:GetObject and s3:ListBucket (in the bucket's policy too if another account owns it), and the owner must be the expected one. A bucket whose requester pays needs storage.requesterPays: true")
+		return errors.New("access denied: the account's role needs s3:GetObject and s3:ListBucket (in the bucket's policy too if another account owns it), and the bucket's owner must be storage.sourceAccountId or, if that is empty, the training account. A bucket whose requester pays needs storage.requesterPays: true")
 	case 400:
 		return fmt.Errorf("the bucket seems to be in another region, or the credentials have expired: %w", err)
 	case 301:

@@ -26,6 +26,8 @@ type Place struct {
 	Name    string          // start of logical names
 	Parent  pulumi.Resource // of the parts; carries the account's AWS provider
 
+	LogKey pulumi.StringInput // ARN of the KMS key of the log groups; nil: CloudWatch's own keys
+
 	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
 }
 

@@ -48,7 +48,7 @@ func NewControlPlane(
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("log group: %w", err)
 	}
-	key, err := place.NewKey(ctx, place.Name+"-key", "Kubernetes secrets of "+name, place.Account,
+	key, err := place.NewKey(ctx, place.Name+"-key", "Kubernetes secrets of "+name, place.Account, policy.AccountKey,
 		place.child(), place.Keep(false))
 	if err != nil {
 		return ControlPlane{}, fmt.Errorf("key: %w", err)

@@ -13,7 +13,7 @@ import (
 )
 
 // newEndpoints creates the VPC endpoints: always S3's gateway endpoint, which is free and keeps datasets and
-// checkpoints off the NAT gateways, and the interface endpoints of the settings.
+// checkpoints off the NAT gateways, and the interface endpoints of the settings. Pods reach no other bucket of the region.
 func newEndpoints(ctx *pulumi.Context, place Place, private privateSubnets, cfg settings.Network) ([]pulumi.Resource, error) {
 	var tables pulumi.StringArray
 	for _, zone := range cfg.Zones {
@@ -24,7 +24,10 @@ func newEndpoints(ctx *pulumi.Context, place Place, private privateSubnets, cfg 
 		VpcEndpointType: pulumi.String("Gateway"),
 		ServiceName:     pulumi.String("com.amazonaws." + place.Region + ".s3"),
 		RouteTableIds:   tables,
-		Tags:            place.tags("s3"),
+		Policy: scope.Document(place.Account.ID, func(id string) policy.Document {
+			return policy.S3Endpoint(place.Partition, place.Region, id, place.Prefix, cfg.S3Buckets)
+		}),
+		Tags: place.tags("s3"),
 	}, place.child())
 	if err != nil {
 		return nil, fmt.Errorf("S3 endpoint: %w", err)
@@ -67,6 +70,7 @@ func newEndpoints(ctx *pulumi.Context, place Place, private privateSubnets, cfg 
 func newFlowLogs(ctx *pulumi.Context, place Place, vpc *ec2.Vpc, days int) error {
 	group, err := cloudwatch.NewLogGroup(ctx, place.Name+"-flow-logs", &cloudwatch.LogGroupArgs{
 		RetentionInDays: pulumi.Int(days),
+		KmsKeyId:        optional(place.LogKey),
 	}, place.child())
 	if err != nil {
 		return fmt.Errorf("log group: %w", err)

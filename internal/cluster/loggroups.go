@@ -5,6 +5,8 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"llm-platform/internal/policy"
 )
 
 // EKS and the agents of Container Insights create their log groups themselves if they do not exist, without a retention.
@@ -37,9 +39,28 @@ func newInsightsLogGroups(ctx *pulumi.Context, place Place, days int) ([]pulumi.
 	return groups, nil
 }
 
+// NewLogKey creates the KMS key of the log groups. It goes with them.
+func NewLogKey(ctx *pulumi.Context, place Place) (pulumi.StringOutput, error) {
+	key, err := place.NewKey(ctx, place.Name+"-logs-key", "Logs of "+eksName(place.Scope), place.Account,
+		func(p policy.Perimeter) policy.Document { return policy.LogsKey(p, place.Region) }, place.child(), place.Keep(false))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("key of logs: %w", err)
+	}
+	return key.Arn, nil
+}
+
 func newLogGroup(ctx *pulumi.Context, place Place, purpose, name string, days int) (*cloudwatch.LogGroup, error) {
 	return cloudwatch.NewLogGroup(ctx, place.Name+"-"+purpose, &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(name),
 		RetentionInDays: pulumi.Int(days),
+		KmsKeyId:        optional(place.LogKey),
 	}, place.child())
+}
+
+// optional returns a value, or nothing if it is nil.
+func optional(value pulumi.StringInput) pulumi.StringPtrInput {
+	if value == nil {
+		return nil
+	}
+	return value.ToStringOutput().ToStringPtrOutput()
 }

@@ -83,6 +83,7 @@ func TestProtected(t *testing.T) {
 	}{
 		{Facts{"organization.accounts.testing.id": ""}, Facts{}, "organization.accounts.testing.id", "stays open", "stays open"},
 		{Facts{"organization.organizationalUnits.research": "llm-dev-research"}, Facts{}, "organization.organizationalUnits.research", "stays in AWS", "stays in AWS"},
+		{Facts{"organization.trail": "true"}, Facts{}, "organization.trail", "stays in AWS with its logs", "stays in AWS with its logs"},
 		{Facts{"storage.sourceBucket": ""}, Facts{"storage.sourceBucket": "company-data"}, "storage.sourceBucket", "is retained", "is deleted with all objects"},
 		{Facts{"git.branch": "a", "git.repository": "b/c"}, Facts{"git.branch": "d", "git.repository": "b/c"}, "git.branch", "branch a of b/c is retained", "branch a of b/c is deleted"},
 		{Facts{"git.branch": "a", "git.repository": "b/c"}, Facts{}, "git.branch", "branch a of b/c is retained", "branch a of b/c is deleted"},
@@ -102,6 +103,29 @@ func TestProtected(t *testing.T) {
 			if _, err := (Edit{Old: old, New: desired}).Review(); err == nil || !strings.Contains(err.Error(), c.key+": ") || !strings.Contains(err.Error(), "Set protect to false and run `pulumi up`") {
 				t.Errorf("%v, protected: %v", c.old, err)
 			}
+		}
+	}
+}
+
+// The first update by this version says whom it shuts out, and no later one.
+func TestUpgradeSaysWhoIsShutOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings settings.Settings
+		want     string
+	}{
+		"deployed by a role":  {settings.Settings{Organization: settings.Organization{RoleName: "Deploy"}}, "except by organization.roleName"},
+		"deployed by anybody": {settings.Settings{}, "pods and nodes use objects from the VPC only. The VPC reaches"},
+		"existing VPC":        {settings.Settings{Network: settings.Network{VPCID: "vpc-1"}}, "SageMaker writes below sagemaker/ only"},
+	} {
+		facts := Standing(c.settings)
+		earlier := maps.Clone(facts)
+		delete(earlier, accessKey)
+		notes, err := Edit{Old: earlier, New: facts}.Review()
+		if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], "storage.access: ") || !strings.Contains(notes[0], c.want) {
+			t.Errorf("%s: %q, %v, want %q", name, notes, err, c.want)
+		}
+		if notes, err := (Edit{Old: facts, New: facts}).Review(); err != nil || len(notes) > 0 {
+			t.Errorf("%s, again: %q, %v", name, notes, err)
 		}
 	}
 }
@@ -179,7 +203,7 @@ func TestEveryRuleHasAFact(t *testing.T) {
 		CI:           settings.CI{Repository: "a/b"},
 		Git:          settings.Git{Provider: settings.GitHub},
 		SageMaker:    settings.SageMaker{NotebookInstanceType: "ml.t3.medium"},
-		Organization: settings.Organization{Mode: settings.Adopt, Accounts: map[string]settings.Account{"a": {}}, OrganizationalUnits: map[string]settings.Unit{"b": {Name: "c"}}},
+		Organization: settings.Organization{Mode: settings.Create, Trail: true, Accounts: map[string]settings.Account{"a": {}}, OrganizationalUnits: map[string]settings.Unit{"b": {Name: "c"}}},
 		Cluster:      settings.Cluster{Kubeconfig: "a secret"},
 	}
 	managed := settings.Settings{Cluster: settings.Cluster{Pools: map[string]settings.Pool{"gpu": {}}}}

@@ -24,6 +24,7 @@ func Standing(s settings.Settings) Facts {
 	facts := Facts{"region": s.Region, "tags": pairs(s.Tags), "protect": strconv.FormatBool(s.Protect)}
 	facts.organization(s.Organization)
 	facts["storage.encryption"] = s.Storage.Encryption
+	facts[accessKey] = accessOf(s)
 	facts["storage.sourceBucket"] = s.Storage.SourceBucket
 	facts["storage.keepData"] = strconv.FormatBool(s.Storage.KeepData)
 	if s.SageMaker.NotebookInstanceType != "" {
@@ -50,8 +51,30 @@ func Standing(s settings.Settings) Facts {
 	return facts
 }
 
+// accessKey is the key of the fact from where the objects of the buckets are used: fromVPC, podsFromVPC or anywhere. It is no
+// setting.
+const (
+	accessKey   = "storage.access"
+	fromVPC     = "VPC"
+	podsFromVPC = "pods from VPC"
+	anywhere    = "anywhere"
+)
+
+func accessOf(s settings.Settings) string {
+	switch {
+	case s.Cluster.Existing() || s.Network.VPCID != "":
+		return anywhere
+	case s.Organization.RoleName == "":
+		return podsFromVPC
+	}
+	return fromVPC
+}
+
 func (f Facts) organization(o settings.Organization) {
 	f["organization.mode"] = o.Mode
+	if o.Mode == settings.Create && o.Trail {
+		f["organization.trail"] = "true"
+	}
 	if o.Mode != settings.None {
 		f["organization.managementAccountId"] = o.ManagementAccountID
 	}

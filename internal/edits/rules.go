@@ -15,6 +15,7 @@ type rule struct {
 	key     string
 	changed func(change) (refuse, note string)
 	gone    func(change) (refuse, note string) // nil: accepted
+	added   func(change) (refuse, note string) // nil: accepted, and the preview shows what is created
 }
 
 func rules() []rule {
@@ -37,6 +38,9 @@ func rules() []rule {
 		{key: "organization.accounts.*.name", changed: func(c change) (string, string) {
 			return "", fmt.Sprintf("is ignored, since the account exists. Its name stays %s; AWS changes it with `aws account put-account-name`", c.old)
 		}},
+		{key: "organization.trail", gone: protected("the bucket of the trail",
+			"stays in AWS with its logs. The trail is deleted: nothing records any more what is done in the accounts")},
+		{key: accessKey, changed: access, added: access},
 		{key: "storage.encryption", changed: encryption},
 		{key: "storage.sourceBucket", changed: sourceBucket},
 		{key: "sagemaker.notebookVolumeGB", changed: notebookVolume},
@@ -126,6 +130,23 @@ func sourceBucket(c change) (string, string) {
 		fate = "is retained, and leaves the stack"
 	}
 	return protected("the source bucket that the stack has created", fate)(c)
+}
+
+// access says what an upgrade denies. Its key is new in a stack of an earlier version.
+func access(c change) (string, string) {
+	note := "this version denies the buckets and keys to principals outside the organization or, without one, the stack's accounts; SageMaker " +
+		"writes below " + settings.SageMakerPrefix + " only"
+	switch c.new {
+	case fromVPC:
+		note += "; objects are used from the VPC only, except by organization.roleName, guardrails.exemptRoles and the stack's roles for " +
+			"scientists, SageMaker and DataSync"
+	case podsFromVPC:
+		note += "; pods and nodes use objects from the VPC only"
+	}
+	if c.new != anywhere {
+		note += ". The VPC reaches no other buckets of its region than those, network.s3Buckets and some of AWS"
+	}
+	return "", note
 }
 
 func notebookVolume(c change) (string, string) {

@@ -55,12 +55,12 @@ func Describe(objects []string) Document {
 	d := Document{{
 		Sid: "SeeResources", Effect: Allow, Resource: []string{"*"},
 		Action: []string{
-			"autoscaling:Describe*", "budgets:View*", "cloudwatch:Describe*", "datasync:Describe*", "datasync:List*",
-			"ec2:Describe*", "ecr:Describe*", "ecr:GetLifecyclePolicy", "ecr:GetRepositoryPolicy", "ecr:List*",
+			"autoscaling:Describe*", "budgets:View*", "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:ListTags", "cloudwatch:Describe*", "datasync:Describe*", "datasync:List*",
+			"ec2:Describe*", "ec2:GetEbsEncryptionByDefault", "ec2:GetImageBlockPublicAccessState", "ec2:GetSnapshotBlockPublicAccessState", "ecr:Describe*", "ecr:GetLifecyclePolicy", "ecr:GetRepositoryPolicy", "ecr:List*",
 			"eks:Describe*", "eks:List*", "iam:Get*", "iam:List*", "kms:DescribeKey", "kms:GetKey*", "kms:List*",
 			"logs:Describe*", "logs:ListTags*", "organizations:Describe*", "organizations:List*",
 			"resource-groups:Get*", "resource-groups:List*",
-			"s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+			"s3:GetAccelerateConfiguration", "s3:GetAccountPublicAccessBlock", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
 			"s3:GetReplicationConfiguration", "s3:ListAllMyBuckets", "s3:ListBucket",
 			"sagemaker:Describe*", "sagemaker:List*", "servicequotas:Get*", "servicequotas:List*", "tag:Get*",
 		},

@@ -52,6 +52,17 @@ type Principals struct {
 	AWS       Values `json:",omitempty"` // account ids, role or user ARNs
 	Service   Values `json:",omitempty"` // service principals, for example sagemaker.amazonaws.com
 	Federated Values `json:",omitempty"` // identity provider ARNs
+	Any       bool   `json:"-"`          // whoever it is, as endpoint policies write it; excludes the others
+}
+
+// MarshalJSON writes Any as AWS's documentation of endpoint policies demands.
+// https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+func (p Principals) MarshalJSON() ([]byte, error) {
+	if p.Any {
+		return json.Marshal("*")
+	}
+	type plain Principals
+	return json.Marshal(plain(p))
 }
 
 // everyone returns all callers, authenticated or not, for use with Deny.

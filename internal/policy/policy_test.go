@@ -30,10 +30,11 @@ func TestNothingIsOpen(t *testing.T) {
 	const account, bucket = "123456789012", "arn:aws:s3:::b"
 	access := Access{ReadBuckets: []string{"arn:aws:s3:::r"}, WriteBuckets: []string{"arn:aws:s3:::w"}, Keys: []string{"arn:aws:kms:::key/k"}}
 	ci := CI{Partition: "aws", Account: account, Prefix: "llm-dev-", State: bucket, StateKey: "arn:aws:kms:::key/s", Roles: []string{"arn:aws:iam::1:role/r"}}
+	inside := Perimeter{Partition: "aws", Account: account, Organization: "o-a", Trusted: []string{account}}
 	guardrails := NewGuardrails("Deploy", nil, []string{"us-west-2"}, []string{"p5.48xlarge"}, nil).For(account)
 	documents := map[string]Document{ // by the function that returns it
 		"Access.Document":       access.Document(),
-		"AccountKey":            AccountKey("aws", account),
+		"AccountKey":            AccountKey(inside),
 		"BudgetsTrust":          BudgetsTrust("aws", account),
 		"CI.Assume":             ci.Assume(),
 		"CI.Deploy":             ci.Deploy(),
@@ -43,35 +44,46 @@ func TestNothingIsOpen(t *testing.T) {
 		"Guardrails.KillSwitch": guardrails.KillSwitch(),
 		"InstanceTrust":         InstanceTrust(),
 		"KillSwitchRole":        KillSwitchRole("aws", account, "arn:aws:organizations::1:policy/p", []string{account}),
-		"LogBucket":             LogBucket(bucket, account),
+		"LogBucket":             LogBucket(bucket, inside),
+		"LogsKey":               LogsKey(inside, "us-west-2"),
 		"OIDC.Trust":            OIDC{"gitlab.com", "https://gitlab.com"}.Trust("aws", account, "project_path:g/p:ref_type:branch:ref:*"),
 		"PreviewTrust":          PreviewTrust("aws", account, account, ci.CIPrefix()),
 		"PrincipalTrust":        PrincipalTrust([]string{"arn:aws:iam::1:role/r"}),
 		"PushImages":            PushImages("arn:aws:ecr:us-west-2:1:repository/r"),
 		"Scientist.Document":    Scientist{"aws", "us-west-2", account, []string{bucket}, []string{"arn:aws:kms:::key/k"}, "c"}.Document(),
 		"PodTrust":              PodTrust(account, "arn:aws:eks:us-west-2:"+account+":cluster/c", "training", "training"),
-		"PrivateBucket":         PrivateBucket(bucket),
+		"PrivateBucket":         PrivateBucket(bucket, inside),
+		"S3Endpoint":            S3Endpoint("aws", "us-west-2", account, "llm-dev", []string{"corpora"}),
 		"SageMaker":             SageMaker("aws", "us-west-2", account, access),
 		"ServiceTrust":          ServiceTrust("sagemaker.amazonaws.com", account),
+		"Trail.Bucket":          Trail{"arn:aws:cloudtrail:us-west-2:" + account + ":trail/t", account, "o-a"}.Bucket(bucket, inside),
 		"Training":              Training([]string{bucket}, []string{"arn:aws:s3:::w"}, "runs/", nil),
 	}
 	if declared := documentFunctions(t); !slices.Equal(declared, slices.Sorted(maps.Keys(documents))) {
 		t.Errorf("the package has %v; this test covers %v", declared, slices.Sorted(maps.Keys(documents)))
 	}
 	open := map[string]string{ // statements that are wide on purpose
-		"AccountKey AccountDecides":      "AWS's default key policy: the account's IAM policies decide",
-		"CI.Deploy UseServices":          "an administrator of the account in all but IAM",
-		"CI.Deploy ManageOwnRoles":       "bounded by the resource: names with the stack's prefix",
-		"CI.Preview SeeResources":        "reads descriptions only",
-		"Describe SeeResources":          "reads descriptions only",
-		"PreviewTrust ManagementAccount": "whoever the management account allows; the role is read-only",
-		"PreviewTrust PullRequests":      "bounded by the name of the CI preview role",
-		"PrincipalTrust Assume":          "bounded by the ARNs of the setting",
-		"PushImages SignInToRegistry":    "the action has no resource-level permissions",
-		"Scientist.Document ReadQueries": "the actions have no resource-level permissions",
-		"InstanceTrust ":                 "EC2 sends no source account: an instance profile belongs to the account anyway",
-		"SageMaker SignInToRegistry":     "the action has no resource-level permissions",
-		"SageMaker WriteMetrics":         "the action has no resource-level permissions; bounded by the namespace",
+		"AccountKey AccountDecides":       "as AWS's default key policy: the account's IAM policies decide",
+		"AccountKey ServicesCreateGrants": "likewise",
+		"LogsKey AccountDecides":          "likewise",
+		"LogsKey ServicesCreateGrants":    "likewise",
+		"LogsKey EncryptLogs":             "bounded by the encryption context, the log groups of the account",
+		"S3Endpoint BucketsOfStack":       "an endpoint's policy grants nothing; bounded by the account of the buckets",
+		"S3Endpoint FurtherBuckets":       "an endpoint's policy grants nothing",
+		"Trail.Bucket CheckBucket":        "bounded by the ARN of the trail",
+		"Trail.Bucket WriteLogs":          "bounded by the ARN of the trail",
+		"CI.Deploy UseServices":           "an administrator of the account in all but IAM",
+		"CI.Deploy ManageOwnRoles":        "bounded by the resource: names with the stack's prefix",
+		"CI.Preview SeeResources":         "reads descriptions only",
+		"Describe SeeResources":           "reads descriptions only",
+		"PreviewTrust ManagementAccount":  "whoever the management account allows; the role is read-only",
+		"PreviewTrust PullRequests":       "bounded by the name of the CI preview role",
+		"PrincipalTrust Assume":           "bounded by the ARNs of the setting",
+		"PushImages SignInToRegistry":     "the action has no resource-level permissions",
+		"Scientist.Document ReadQueries":  "the actions have no resource-level permissions",
+		"InstanceTrust ":                  "EC2 sends no source account: an instance profile belongs to the account anyway",
+		"SageMaker SignInToRegistry":      "the action has no resource-level permissions",
+		"SageMaker WriteMetrics":          "the action has no resource-level permissions; bounded by the namespace",
 	}
 	for name, document := range documents {
 		if len(document) == 0 {

@@ -37,7 +37,7 @@ type Scientist struct {
 func (s Scientist) Document() Document {
 	d := Document{
 		{Sid: "ListBuckets", Effect: Allow, Action: []string{"s3:GetBucketLocation", "s3:ListBucket"}, Resource: s.Buckets},
-		{Sid: "ReadObjects", Effect: Allow, Action: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resource: objects(s.Buckets)},
+		{Sid: "ReadObjects", Effect: Allow, Action: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resource: objects(s.Buckets, "")},
 	}
 	if len(s.Keys) > 0 {
 		d = append(d, Statement{Sid: "Decrypt", Effect: Allow, Action: []string{"kms:Decrypt"}, Resource: s.Keys})

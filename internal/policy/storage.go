@@ -1,10 +1,11 @@
 package policy
 
 // PrivateBucket returns what every bucket denies to everyone: requests without TLS or with a TLS older than 1.2, and
-// uploads encrypted with a key that only the caller has (SSE-C), which nobody else could read.
-func PrivateBucket(bucketARN string) Document {
+// uploads encrypted with a key that only the caller has (SSE-C), which nobody else could read; and what it denies to
+// whoever is outside the perimeter.
+func PrivateBucket(bucketARN string, p Perimeter) Document {
 	everything := []string{bucketARN, bucketARN + "/*"}
-	return Document{
+	d := Document{
 		{
 			Sid: "DenyWithoutTLS", Effect: Deny, Principal: everyone(),
 			Action: []string{"s3:*"}, Resource: everything,
@@ -20,28 +21,23 @@ func PrivateBucket(bucketARN string) Document {
 			Action: []string{"s3:PutObject"}, Resource: []string{bucketARN + "/*"},
 			Condition: Conditions{"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": {"false"}}},
 		},
+		p.denyOutsiders("s3:*", everything...),
 	}
+	if p.Network.VPC != "" {
+		d = append(d, p.denyOutsideVPC(bucketARN))
+	}
+	return d
 }
 
 // LogBucket returns PrivateBucket with permission for S3's log delivery to write, for the buckets of one account.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
-func LogBucket(bucketARN, account string) Document {
-	return append(PrivateBucket(bucketARN), Statement{
+func LogBucket(bucketARN string, p Perimeter) Document {
+	p.Network = Network{} // the logs are no training data
+	return append(PrivateBucket(bucketARN, p), Statement{
 		Sid: "AllowLogDelivery", Effect: Allow, Principal: service("logging.s3.amazonaws.com"),
 		Action: []string{"s3:PutObject"}, Resource: []string{bucketARN + "/*"},
-		Condition: Conditions{"StringEquals": {"aws:SourceAccount": {account}}},
+		Condition: Conditions{"StringEquals": {"aws:SourceAccount": {p.Account}}},
 	})
-}
-
-// AccountKey returns the key policy that delegates to the account's IAM policies. It is AWS's default and keeps the
-// key from becoming unmanageable.
-// https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
-func AccountKey(partition, account string) Document {
-	return Document{{
-		Sid: "AccountDecides", Effect: Allow,
-		Principal: &Principals{AWS: []string{"arn:" + partition + ":iam::" + account + ":root"}},
-		Action:    []string{"kms:*"}, Resource: []string{"*"},
-	}}
 }
 
 // ServiceTrust returns the trust policy of a role that one AWS service may assume, on behalf of one account only:
@@ -58,7 +54,9 @@ func ServiceTrust(principal, account string) Document {
 type Access struct {
 	ReadBuckets  []string // bucket ARNs
 	WriteBuckets []string // bucket ARNs; implies reading
+	WritePrefix  string   // of what may be written; empty: everything
 	Keys         []string // ARNs of the KMS keys that encrypt them; empty with S3's keys
+	Owners       []string // ids of the accounts that must own the buckets; empty: any
 }
 
 // objectWrites are the S3 actions that write objects, in one request or in parts.
@@ -71,20 +69,24 @@ var objectWrites = Values{
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 func (a Access) Document() Document {
 	buckets := append(append([]string{}, a.ReadBuckets...), a.WriteBuckets...)
+	var owned Conditions
+	if len(a.Owners) > 0 {
+		owned = Conditions{"StringEquals": {"aws:ResourceAccount": sorted(a.Owners)}}
+	}
 	statements := Document{{
 		Sid: "ListBuckets", Effect: Allow,
 		Action:   []string{"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
-		Resource: buckets,
+		Resource: buckets, Condition: owned,
 	}, {
 		Sid: "ReadObjects", Effect: Allow,
 		Action:   []string{"s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"},
-		Resource: objects(buckets),
+		Resource: objects(buckets, ""), Condition: owned,
 	}}
 	if len(a.WriteBuckets) > 0 {
 		statements = append(statements, Statement{
 			Sid: "WriteObjects", Effect: Allow,
 			Action:   objectWrites,
-			Resource: objects(a.WriteBuckets),
+			Resource: objects(a.WriteBuckets, a.WritePrefix), Condition: owned,
 		})
 	}
 	if len(a.Keys) > 0 {
@@ -97,10 +99,11 @@ func (a Access) Document() Document {
 	return statements
 }
 
-func objects(buckets []string) []string {
+// objects returns the ARNs of the objects below a prefix.
+func objects(buckets []string, prefix string) []string {
 	arns := make([]string, len(buckets))
 	for i, bucket := range buckets {
-		arns[i] = bucket + "/*"
+		arns[i] = bucket + "/" + prefix + "*"
 	}
 	return arns
 }

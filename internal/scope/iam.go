@@ -85,15 +85,28 @@ func (s Scope) NewRole(ctx *pulumi.Context, name string, args RoleArgs) (Role, e
 	return created, nil
 }
 
-// NewKey creates a KMS key that IAM policies of the account decide about. AWS deletes it 30 days, the longest
-// wait there is, after the program does.
-func (s Scope) NewKey(ctx *pulumi.Context, name, description string, account Account, opts ...pulumi.ResourceOption) (*kms.Key, error) {
+// NewKey creates a KMS key with the policy that of returns for the account. AWS deletes it 30 days, the longest wait
+// there is, after the program does.
+func (s Scope) NewKey(
+	ctx *pulumi.Context, name, description string, account Account, of func(policy.Perimeter) policy.Document, opts ...pulumi.ResourceOption,
+) (*kms.Key, error) {
 	return kms.NewKey(ctx, name, &kms.KeyArgs{
 		Description:          pulumi.String(description),
 		EnableKeyRotation:    pulumi.Bool(true),
 		DeletionWindowInDays: pulumi.Int(30),
-		Policy:               Document(account.ID, func(id string) policy.Document { return policy.AccountKey(s.Partition, id) }),
+		Policy: s.Perimeter(account).ApplyT(func(p any) (string, error) {
+			return of(p.(policy.Perimeter)).JSON()
+		}).(pulumi.StringOutput),
 	}, opts...)
+}
+
+// Perimeter returns the policy.Perimeter of the buckets and keys of an account.
+func (s Scope) Perimeter(account Account) pulumi.Output {
+	return pulumi.All(account.ID, account.Org, account.Trusted.ToStringArrayOutput()).ApplyT(func(known []any) policy.Perimeter {
+		return policy.Perimeter{
+			Partition: s.Partition, Account: known[0].(string), Organization: known[1].(string), Trusted: known[2].([]string),
+		}
+	})
 }
 
 // Document returns the JSON of a policy that names an account's id.

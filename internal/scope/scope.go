@@ -55,6 +55,8 @@ type Account struct {
 	Name     string              // as in the configuration, for example training
 	ID       pulumi.StringOutput // 12 digits
 	ARN      pulumi.StringOutput // of the account in its organization; without one, of its root principal
+	Org      pulumi.StringOutput // id of its organization; empty without one
+	Trusted  pulumi.StringArray  // ids of the accounts whose principals may use its buckets and keys, besides those of Org
 	Role     pulumi.StringOutput // ARN of the role that deploys in the account; empty if none
 	Acting   pulumi.StringOutput // ARN of the role that this run assumes: Role or, in a preview, the read-only one
 	Provider *aws.Provider       // in the platform's region; works in this account or fails

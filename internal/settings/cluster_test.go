@@ -78,6 +78,10 @@ func badClusters() []bad {
 		{"VPC by name", vpc(object{"network.vpcId": "main"}), []string{`network.vpcId: must be a VPC id (vpc-…), got "main"`}},
 		{"subnet by name", vpc(object{subnets: []any{"private-a", "subnet-0123456789abcdef1"}}), []string{`network.privateSubnetIds[0]: must be a subnet id (subnet-…), got "private-a"`}},
 		{"subnet twice", vpc(object{subnets: []any{"subnet-0123456789abcdef1", "subnet-0123456789abcdef1"}}), []string{`network.privateSubnetIds[1]: repeats "subnet-0123456789abcdef1"; list it once`}},
+		{"bucket by URL", object{"network.s3Buckets": []any{"s3://tokenizers"}}, []string{`network.s3Buckets[0]: must be the name of a bucket, not a URL or an ARN, got "s3://tokenizers"`}},
+		{"bucket by pattern", object{"network.s3Buckets": []any{"token*"}}, []string{`network.s3Buckets[0]: must be the name of a bucket, not a URL or an ARN, got "token*"`}},
+		{"bucket twice", object{"network.s3Buckets": []any{"a.b", "a.b"}}, []string{`network.s3Buckets[1]: repeats "a.b"; list it once`}},
+		{"buckets in another's VPC", vpc(object{"network.s3Buckets": []any{"tokenizers"}}), []string{"network.s3Buckets: cannot be combined with network.vpcId, whose owner decides about its endpoints; remove this"}},
 		{"endpoints in another's VPC", vpc(object{"network.interfaceEndpoints": []any{"sts"}}), []string{"network.interfaceEndpoints: cannot be combined with network.vpcId; create the endpoints with the VPC, and remove this"}},
 		{"pool outside the VPC", and(vpc(object{"network.acceleratorSubnetIds": object{"b": "subnet-0123456789abcdef2"}}), pool(object{"instanceType": "g5.xlarge", "zones": []any{"a"}})), []string{`cluster.pools.gpu.zones[0]: must be one of us-west-2b, got "a"; add it to network.acceleratorZones, or to network.acceleratorSubnetIds of an existing VPC`}},
 		// Control plane.

@@ -11,6 +11,7 @@ const (
 	TrainingServiceAccount = "training"                // their service account; Pod Identity binds it to the training role
 	ScientistGroup         = "llm-platform:scientists" // Kubernetes group of the role for scientists
 	RunsPrefix             = "runs/"                   // in the checkpoint and artifact buckets; a run writes under runs/<run>/
+	SageMakerPrefix        = "sagemaker/"              // in the same buckets; jobs and notebooks of SageMaker write below it
 
 	PoolLabel  = "llm-platform/pool" // node label whose value is the name of the node's pool
 	SystemPool = "system"            // pool of the nodes that run the cluster's own pods

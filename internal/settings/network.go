@@ -27,6 +27,7 @@ type Network struct {
 	NAT                string   // singleNAT or NATPerZone
 	InterfaceEndpoints []string // services with an interface endpoint, for example ecr.api
 	FlowLogDays        int      // days to keep flow logs; 0: no flow logs
+	S3Buckets          []string // further buckets of the region that are reached from the VPC
 
 	VPCID                string            // existing VPC; empty: one is created
 	PrivateSubnetIDs     []string          // for control plane and system nodes
@@ -40,6 +41,7 @@ type rawNetwork struct {
 	NAT                string   `json:"nat"`
 	InterfaceEndpoints []string `json:"interfaceEndpoints"`
 	FlowLogDays        int      `json:"flowLogDays"`
+	S3Buckets          []string `json:"s3Buckets"`
 
 	VPCID                string            `json:"vpcId"`
 	PrivateSubnetIDs     []string          `json:"privateSubnetIds"`
@@ -58,10 +60,24 @@ func (n rawNetwork) resolve(region string) Network {
 		NAT:                  n.NAT,
 		InterfaceEndpoints:   n.InterfaceEndpoints,
 		FlowLogDays:          n.FlowLogDays,
+		S3Buckets:            n.S3Buckets,
 		VPCID:                n.VPCID,
 		PrivateSubnetIDs:     n.PrivateSubnetIDs,
 		AcceleratorSubnetIDs: byZone,
 	}
+}
+
+// ClusterNetwork returns the network of the cluster, with the buckets that the other settings name among S3Buckets: the
+// deployment and the notebook may run in the VPC.
+func (s Settings) ClusterNetwork() Network {
+	n := s.Network
+	n.S3Buckets = slices.Clone(n.S3Buckets)
+	for _, bucket := range []string{s.Storage.SourceBucket, s.CI.StateBucketARN[strings.LastIndex(s.CI.StateBucketARN, ":")+1:]} {
+		if bucket != "" {
+			n.S3Buckets = append(n.S3Buckets, bucket)
+		}
+	}
+	return n
 }
 
 // poolZones returns the zones in which accelerator pools can be; the first is the default.
@@ -92,6 +108,7 @@ var endpoints = append([]string{
 
 var (
 	vpcID      = regexp.MustCompile(`^vpc-[0-9a-f]{8,17}$`)
+	anyBucket  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	zoneLetter = regexp.MustCompile(`^[a-z]$`)
 )
 
@@ -119,6 +136,10 @@ func (n rawNetwork) validate(p *field.Path, region string, in input) field.Error
 func (n rawNetwork) validateNew(p *field.Path, region string, in input) field.ErrorList {
 	zones, accelerators, services := p.Child("zones"), p.Child("acceleratorZones"), p.Child("interfaceEndpoints")
 	errs := append(choice(p.Child("nat"), n.NAT, singleNAT, NATPerZone), unique(services, n.InterfaceEndpoints)...)
+	errs = append(errs, unique(p.Child("s3Buckets"), n.S3Buckets)...)
+	for i, bucket := range n.S3Buckets {
+		errs = append(errs, match(p.Child("s3Buckets").Index(i), bucket, anyBucket, "the name of a bucket, not a URL or an ARN")...)
+	}
 	if k := len(n.Zones); k < 2 || k > subnets.MaxZones {
 		errs = append(errs, field.Invalid(zones, k,
 			fmt.Sprintf("must be 2 to %d zones: EKS needs two, and the subnet plan has room for %d", subnets.MaxZones, subnets.MaxZones)))
@@ -171,6 +192,10 @@ func (n rawNetwork) validateExisting(p *field.Path, region string) field.ErrorLi
 	if len(n.InterfaceEndpoints) > 0 {
 		errs = append(errs, field.Forbidden(p.Child("interfaceEndpoints"),
 			fmt.Sprintf("cannot be combined with %s; create the endpoints with the VPC, and remove this", p.Child("vpcId"))))
+	}
+	if len(n.S3Buckets) > 0 {
+		errs = append(errs, field.Forbidden(p.Child("s3Buckets"),
+			fmt.Sprintf("cannot be combined with %s, whose owner decides about its endpoints; remove this", p.Child("vpcId"))))
 	}
 	for i, id := range n.PrivateSubnetIDs {
 		errs = append(errs, match(private.Index(i), id, subnetID, "a subnet id (subnet-…)")...)

@@ -25,6 +25,7 @@ type Organization struct {
 	Mode                string             // Create, Adopt or None
 	ManagementAccountID string             // 12 digits; credentials of another account are refused. Empty: not checked
 	TrustedServices     []string           // service principals with trusted access; Create only
+	Trail               bool               // a CloudTrail trail of the organization; Create only
 	OrganizationalUnits map[string]Unit    // by the name that accounts use, for example workloads or ou-…
 	Accounts            map[string]Account // by name, for example training
 	RoleName            string             // role to assume in every account. Empty: none, the credentials are used as they are
@@ -50,6 +51,7 @@ type rawOrganization struct {
 	Mode                string                `json:"mode"`
 	ManagementAccountID string                `json:"managementAccountId"`
 	TrustedServices     []string              `json:"trustedServices"`
+	Trail               bool                  `json:"trail"`
 	OrganizationalUnits []string              `json:"organizationalUnits"`
 	Accounts            map[string]rawAccount `json:"accounts"`
 	EmailTemplate       string                `json:"emailTemplate"`
@@ -80,13 +82,24 @@ func (o rawOrganization) resolve(stack string) Organization {
 	return Organization{
 		Mode:                o.Mode,
 		ManagementAccountID: o.ManagementAccountID,
-		TrustedServices:     o.TrustedServices,
+		TrustedServices:     o.trustedServices(),
+		Trail:               o.Trail,
 		OrganizationalUnits: units,
 		Accounts:            accounts,
 		RoleName:            o.RoleName,
 		PreviewRoleName:     strings.ReplaceAll(o.PreviewRoleName, "{stack}", stack),
 		PermissionsBoundary: o.PermissionsBoundary,
 	}
+}
+
+// trustedServices returns the service principals with trusted access. An organization trail needs CloudTrail's.
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-an-organizational-trail-prepare.html
+func (o rawOrganization) trustedServices() []string {
+	const cloudTrail = "cloudtrail.amazonaws.com"
+	if !o.Trail || slices.Contains(o.TrustedServices, cloudTrail) {
+		return o.TrustedServices
+	}
+	return append(slices.Clone(o.TrustedServices), cloudTrail)
 }
 
 func (a rawAccount) resolve(stack, name, emailTemplate string) Account {

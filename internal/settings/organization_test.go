@@ -2,6 +2,7 @@ package settings
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,5 +55,21 @@ func TestProjectName(t *testing.T) {
 	}
 	if err := stackfile.Read(root+"/Pulumi.yaml", &project); err != nil || project.Name != projectName {
 		t.Errorf("Pulumi.yaml has the name %q: %v", project.Name, err)
+	}
+}
+
+// An organization trail needs trusted access of CloudTrail, listed or not.
+func TestTrailIsTrusted(t *testing.T) {
+	for _, c := range []struct {
+		raw  rawOrganization
+		want []string
+	}{
+		{rawOrganization{Trail: true, TrustedServices: []string{"sso.amazonaws.com"}}, []string{"sso.amazonaws.com", "cloudtrail.amazonaws.com"}},
+		{rawOrganization{Trail: true, TrustedServices: []string{"cloudtrail.amazonaws.com"}}, []string{"cloudtrail.amazonaws.com"}},
+		{rawOrganization{TrustedServices: []string{"sso.amazonaws.com"}}, []string{"sso.amazonaws.com"}},
+	} {
+		if got := c.raw.resolve("dev").TrustedServices; !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.raw, got, c.want)
+		}
 	}
 }

@@ -27,7 +27,7 @@ type Storage struct {
 	CheckpointNoncurrentDays int                 // likewise, of checkpoints: a run deletes many
 	LogDays                  int                 // days to keep access logs
 	SourceBucket             string              // existing bucket to copy from. Empty: one is created, with a sample
-	SourceAccountID          string              // account that owns it; empty: the training account
+	SourceAccountID          string              // account that must own it; empty: the training account
 	SourceKMSKeyARN          string              // KMS key that encrypts it; empty: none
 	RequesterPays            bool                // the training account pays for reading the source bucket
 	Copies                   map[string]Copy     // by name

@@ -67,7 +67,7 @@ func Bases() map[string]Base {
 			Assume: companyData,
 			Set: map[string]any{
 				"tags":                 object{"Team": "nlp", "Wave": "1"},
-				"storage.sourceBucket": "company-data",
+				"storage.sourceBucket": "company-data", "storage.sourceAccountId": "999999999999",
 				"storage.copies": object{
 					"a": object{"source": "a.jsonl"}, "b": object{"source": "b.jsonl", "destination": "text/b.jsonl"},
 				},

@@ -22,6 +22,7 @@ func networkRows() []Row {
 			Note: "The NAT gateways of all zones but the first. Connections to the internet break."},
 		{Base: "dev", Path: "network.interfaceEndpoints", Change: Added, To: list{"ecr.api", "sts", "logs"}, Effect: Creates},
 		{Base: "dev", Path: "network.interfaceEndpoints", Change: Removed, To: list{"sts"}, Effect: Deletes, Note: "Its traffic then goes through the NAT gateway."},
+		{Base: "dev", Path: "network.s3Buckets", Change: Added, To: list{"tokenizers"}, Effect: InPlace},
 		{Base: "dev", Path: "network.flowLogDays", Change: Value, To: 14, Effect: InPlace},
 		{Base: "dev", Path: "network.flowLogDays", Change: Removed, To: 0, Effect: Deletes, Loses: []string{"LogGroup"}, Note: "The flow log with all its records."},
 		{Base: "dev", Path: "network.vpcId", Change: Added, To: "vpc-0123456789abcdef0", Effect: Refused, Says: []string{"network.vpcId: cannot change"},

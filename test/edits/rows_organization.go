@@ -10,6 +10,8 @@ func organizationRows() []Row {
 		{Base: "dev", Path: "organization.trustedServices", Change: Added, To: list{"sso.amazonaws.com", "ram.amazonaws.com", "config.amazonaws.com"}, Effect: InPlace},
 		{Base: "dev", Path: "organization.trustedServices", Change: Removed, To: list{"sso.amazonaws.com"}, Effect: InPlace,
 			Note: "The service loses its access to the organization."},
+		{Base: "dev", Path: "organization.trail", Change: Value, To: false, Effect: Deletes,
+			Note: "The trail: nothing is recorded any more. Its bucket with the logs leaves the stack and remains in AWS."},
 		{Base: "dev", Path: "organization.organizationalUnits", Change: Added, To: list{"workloads", "infrastructure", "research"}, Effect: Creates},
 		{Base: "dev", Path: "organization.organizationalUnits", Change: Removed, To: list{"workloads"}, Effect: Deletes,
 			With: map[string]any{"organization.accounts.deployment.organizationalUnit": "workloads"},

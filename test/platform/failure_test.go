@@ -144,7 +144,15 @@ func (i *injection) finish(t *testing.T, cloud *simcloud.Cloud, s *engine.Stack)
 // retained reports whether the dev stack leaves a resource in the cloud when it is destroyed: the organization, its
 // OUs and accounts, and the log group that EKS creates anew.
 func retained(r simcloud.Resource) bool {
-	return r.URN == "" && r.Type == "aws:cloudwatch/logGroup:LogGroup" || strings.HasPrefix(r.Type, "aws:organizations/") && !strings.Contains(r.Type, "olicy")
+	switch {
+	case r.Type == "aws:cloudwatch/logGroup:LogGroup":
+		return r.URN == ""
+	case strings.HasPrefix(r.Type, "aws:organizations/"):
+		return !strings.Contains(r.Type, "olicy")
+	}
+	// The bucket of the trail, and what blocks public access in the accounts.
+	return strings.HasPrefix(r.Name, "trail-logs") || strings.HasSuffix(r.Type, "BlockPublicAccess") || strings.HasSuffix(r.Type, "EncryptionByDefault") ||
+		strings.HasSuffix(r.Type, "AccountPublicAccessBlock")
 }
 
 // stateURNs returns the URNs of the resources in the state.

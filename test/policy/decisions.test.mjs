@@ -76,8 +76,6 @@ const decisions = [
   ['nobody reads the data without TLS', 'scientist', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket', context: { 'aws:SecureTransport': 'false' } }, Denied, without('datasetBucket', 'DenyWithoutTLS')],
   ['nobody reads it with old TLS', 'scientist', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket', context: { 's3:TlsVersion': '1.1' } }, Denied, without('datasetBucket', 'DenyOldTLS')],
   ['nobody brings a key of his own', 'scientist', 's3:PutObject', { on: `${data}/a`, policy: 'datasetBucket', context: { 's3:x-amz-server-side-encryption-customer-algorithm': 'AES256' } }, Denied, without('datasetBucket', 'DenyCallerHeldKeys')],
-  ['a stranger cannot read the data', 'stranger', 's3:GetObject', { on: `${data}/a`, in: training, policy: 'datasetBucket' }, NotGranted, add('datasetBucket', { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: `${data}/*` })],
-  ['a stranger cannot use the key', 'stranger', 'kms:Decrypt', { on: key, in: training, policy: 'key' }, NotGranted, edit('key', 'AccountDecides', (s) => (s.Principal = { AWS: '*' }))],
   ['S3 delivers logs of our account', 'logDelivery', 's3:PutObject', { on: 'arn:aws:s3:::logs/a', in: training, policy: 'logBucket', context: { 'aws:SourceAccount': training } }, Allowed, without('logBucket', 'AllowLogDelivery')],
   ['S3 delivers no logs of a stranger', 'logDelivery', 's3:PutObject', { on: 'arn:aws:s3:::logs/a', in: training, policy: 'logBucket', context: { 'aws:SourceAccount': strange } }, NotGranted, unconditional('logBucket', 'AllowLogDelivery')],
 

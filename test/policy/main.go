@@ -13,18 +13,25 @@ import (
 
 // Names that decisions.test.mjs uses too.
 const (
-	partition  = "aws"
-	region     = "us-west-2"
-	management = "111111111111"
-	training   = "222222222222"
-	testing    = "333333333333"
-	dataset    = "arn:aws:s3:::dataset"
-	checkpoint = "arn:aws:s3:::checkpoints"
-	logBucket  = "arn:aws:s3:::logs"
-	state      = "arn:aws:s3:::state"
-	key        = "arn:aws:kms:us-west-2:222222222222:key/data"
-	images     = "arn:aws:ecr:us-west-2:222222222222:repository/images"
-	killSwitch = "arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch"
+	partition    = "aws"
+	region       = "us-west-2"
+	management   = "111111111111"
+	training     = "222222222222"
+	testing      = "333333333333"
+	dataset      = "arn:aws:s3:::dataset"
+	checkpoint   = "arn:aws:s3:::checkpoints"
+	logBucket    = "arn:aws:s3:::logs"
+	state        = "arn:aws:s3:::state"
+	key          = "arn:aws:kms:us-west-2:222222222222:key/data"
+	images       = "arn:aws:ecr:us-west-2:222222222222:repository/images"
+	source       = "arn:aws:s3:::corpora"
+	trailBucket  = "arn:aws:s3:::trail"
+	organization = "o-example"
+	sourceOwner  = "444444444444"
+	reader       = "555555555555"
+	vpc          = "vpc-platform"
+	prefix       = "llm-platform-prod"
+	killSwitch   = "arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch"
 )
 
 func main() {
@@ -50,13 +57,27 @@ func write() error {
 	if err != nil {
 		return err
 	}
-	access := policy.Access{ReadBuckets: []string{dataset}, WriteBuckets: []string{checkpoint}, Keys: []string{key}}
+	access := policy.Access{
+		ReadBuckets: []string{dataset, source}, WriteBuckets: []string{checkpoint}, WritePrefix: settings.SageMakerPrefix,
+		Keys: []string{key}, Owners: []string{training, sourceOwner},
+	}
+	transfer := access
+	transfer.WriteBuckets, transfer.WritePrefix = []string{dataset}, ""
+	perimeter := policy.Perimeter{
+		Partition: partition, Account: training, Organization: organization, Trusted: []string{training},
+		Network: policy.NewNetwork(partition, training, prefix, vpc, cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles),
+	}
+	released, solo := perimeter, perimeter
+	released.Readers = []string{reader}
+	// Without an organization and without a role to assume.
+	solo.Organization, solo.Trusted = "", []string{training, testing}
+	solo.Network = policy.NewNetwork(partition, training, prefix, vpc, "", nil)
 	ci := policy.CI{
 		Partition: partition, Account: training, Prefix: "llm-platform-prod-", State: state,
 		Roles: []string{policy.RoleARN(partition, training, cfg.Organization.RoleName)},
 	}
-	reader := ci
-	reader.Roles = nil
+	previewer := ci
+	previewer.Roles = nil
 	bounded, onGitHub := ci, policy.OIDC{Issuer: "token.actions.githubusercontent.com", Audience: "sts.amazonaws.com"}
 	bounded.Boundary = policy.PolicyARN(partition, training, "Boundary")
 	onGitLab := policy.OIDC{Issuer: "gitlab.com", Audience: "https://gitlab.com"}
@@ -77,12 +98,21 @@ func write() error {
 		}),
 		"push":           policy.PushImages(images),
 		"podTrust":       policy.PodTrust(training, "arn:aws:eks:"+region+":"+training+":cluster/llm-platform-prod", "training", "training"),
-		"datasetBucket":  policy.PrivateBucket(dataset),
-		"logBucket":      policy.LogBucket(logBucket, training),
-		"key":            policy.AccountKey(partition, training),
+		"transfer":       transfer.Document(),
+		"datasetBucket":  policy.PrivateBucket(dataset, perimeter),
+		"releasedBucket": policy.PrivateBucket(dataset, released),
+		"soloBucket":     policy.PrivateBucket(dataset, solo),
+		"logBucket":      policy.LogBucket(logBucket, perimeter),
+		"trailBucket": policy.Trail{
+			ARN: "arn:aws:cloudtrail:" + region + ":" + management + ":trail/" + prefix, Account: management, Organization: organization,
+		}.Bucket(trailBucket, policy.Perimeter{Partition: partition, Account: management, Organization: organization, Trusted: []string{management}}),
+		"key":            policy.AccountKey(perimeter),
+		"soloKey":        policy.AccountKey(solo),
+		"logsKey":        policy.LogsKey(perimeter, region),
+		"endpoint":       policy.S3Endpoint(partition, region, training, prefix, []string{"corpora"}),
 		"ciDeploy":       ci.Deploy(),
 		"ciAssume":       ci.Assume(),
-		"ciPreview":      reader.Preview(),
+		"ciPreview":      previewer.Preview(),
 		"ciDeployTrust":  onGitHub.Trust(partition, training, cfg.CI.DeploySubject()),
 		"ciPreviewTrust": onGitHub.Trust(partition, training, cfg.CI.PreviewSubjects()...),
 		"ciBounded":      bounded.Deploy(),

@@ -9,6 +9,7 @@ export const training = '222222222222'
 export const testing = '333333333333'
 export const strange = '999999999999'
 export const deployRole = 'OrganizationAccountAccessRole'
+export const vpc = 'vpc-platform' // requests to S3 come from it, unless their context has another one or null
 export const data = 'arn:aws:s3:::dataset'
 export const key = `arn:aws:kms:us-west-2:${training}:key/data`
 export const killSwitch = 'arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch'
@@ -25,7 +26,7 @@ export const documents = JSON.parse(
 export const guardrails = Object.keys(documents).filter((name) => name.startsWith('guardrails-'))
 
 const document = (...statements) => ({ Version: '2012-10-17', Statement: statements })
-const everything = document({ Effect: 'Allow', Action: '*', Resource: '*' })
+export const everything = document({ Effect: 'Allow', Action: '*', Resource: '*' })
 
 // AWS's managed policies of a node, in short: AmazonEKSWorkerNodePolicy and
 // AmazonEC2ContainerRegistryPullOnly.
@@ -38,7 +39,7 @@ const nodePolicy = document({
   ],
 })
 
-const role = (account, name, policy, partition = 'aws') => ({
+export const role = (account, name, policy, partition = 'aws') => ({
   account,
   arn: `arn:${partition}:iam::${account}:role/${name}`,
   principal: `arn:${partition}:sts::${account}:assumed-role/${name}/session`,
@@ -95,7 +96,11 @@ export async function judge(request, docs) {
     'aws:SecureTransport': 'true',
     'aws:RequestedRegion': 'us-west-2',
     ...(principal.arn && { 'aws:PrincipalArn': principal.arn, 'aws:PrincipalAccount': principal.account }),
-    ...(request.action.startsWith('s3:') && { 's3:TlsVersion': '1.3' }),
+    ...((member || principal.account === management) && { 'aws:PrincipalOrgID': 'o-example' }),
+    'aws:PrincipalIsAWSService': String(principal.principal.endsWith('.amazonaws.com')),
+    'aws:ViaAWSService': 'false',
+    'aws:ResourceAccount': request.in ?? principal.account,
+    ...(request.action.startsWith('s3:') && { 's3:TlsVersion': '1.3', ...(principal.arn && { 'aws:SourceVpc': vpc }) }),
     ...request.context,
   }
   for (const name in context) if (context[name] === null) delete context[name]
@@ -119,6 +124,7 @@ export async function judge(request, docs) {
       : [],
     resourceControlPolicies: [],
     resourcePolicy: request.policy && docs[request.policy],
+    ...(request.endpoint && { vpcEndpointPolicies: [named(request.endpoint)] }),
   }
   const answer = await runSimulation(knownKeys(simulation), {})
   if (answer.resultType === 'error') throw new Error(JSON.stringify(answer.errors))
@@ -131,9 +137,11 @@ export async function judge(request, docs) {
 }
 
 // knownKeys puts the keys of another issuer of tokens for GitHub's and GitLab's: the evaluator's list of
-// keys has sub and aud for that one only, and it leaves out what is not in the list.
+// keys has sub and aud for that one only, and it leaves out what is not in the list. It finds an encryption context
+// only by the name that the service reference has.
 function knownKeys(simulation) {
-  return JSON.parse(JSON.stringify(simulation).replaceAll(/"(token\.actions\.githubusercontent\.com|gitlab\.com):/g, '"accounts.google.com:'))
+  const text = JSON.stringify(simulation).replaceAll('kms:EncryptionContext:aws:logs:arn', 'kms:EncryptionContext:${EncryptionContextKey}')
+  return JSON.parse(text.replaceAll(/"(token\.actions\.githubusercontent\.com|gitlab\.com):/g, '"accounts.google.com:'))
 }
 
 // Mistakes to make in the documents.

@@ -3,7 +3,6 @@ package simcloud
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,8 +50,6 @@ func (c *Cloud) malformed(r *record) error {
 		return c.reachable(r)
 	case groupType:
 		return nodeNames(r.inputs)
-	case copyType:
-		return c.copied(text(r.inputs["source"]))
 	}
 	return nil
 }
@@ -134,10 +131,6 @@ func nodeNames(inputs resource.PropertyMap) error {
 
 // copied refuses to copy an object that does not exist or is archived.
 func (c *Cloud) copied(source string) error {
-	source, err := url.PathUnescape(source)
-	if err != nil {
-		return fmt.Errorf("InvalidArgument: copy source %s: %w", source, err)
-	}
 	found, ok := c.object(source)
 	switch {
 	case !ok:

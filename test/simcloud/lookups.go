@@ -184,7 +184,12 @@ func (c *Cloud) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.Method == http.MethodHead {
-		found, ok := c.object(strings.TrimPrefix(r.URL.Path, "/"))
+		path := strings.TrimPrefix(r.URL.Path, "/")
+		if bucket, _, _ := strings.Cut(path, "/"); !c.owns(bucket, r.Header.Get("x-amz-expected-bucket-owner")) {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		found, ok := c.object(path)
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
 			return

@@ -25,6 +25,7 @@ type provider struct {
 type instance struct {
 	engine                     string // the engine's address, for Construct
 	account, region, partition string
+	principal                  string               // ARN of the role that it assumes, or of the caller
 	tags                       resource.PropertyMap // default tags
 }
 
@@ -122,7 +123,7 @@ func (p *provider) Configure(ctx context.Context, req *pulumirpc.ConfigureReques
 // and refuses an account that is not allowed.
 func (c *Cloud) configureAWS(args resource.PropertyMap) (instance, error) {
 	in := instance{
-		account: c.caller, partition: "aws", region: text(args["region"]),
+		account: c.caller, partition: "aws", region: text(args["region"]), principal: c.callerARN(),
 		tags: fields(nested(args["defaultTags"], "tags")),
 	}
 	if in.region == "" {
@@ -139,7 +140,7 @@ func (c *Cloud) configureAWS(args resource.PropertyMap) (instance, error) {
 		if !assumable {
 			return in, fmt.Errorf("cannot assume IAM role (%s): operation error STS: AssumeRole, https response error StatusCode: 403, AccessDenied", role)
 		}
-		in.partition, in.account = parts[1], parts[4]
+		in.partition, in.account, in.principal = parts[1], parts[4], role
 	}
 	allowed := elements(args["allowedAccountIds"])
 	if len(allowed) > 0 && !slices.ContainsFunc(allowed, func(v resource.PropertyValue) bool { return text(v) == in.account }) {

@@ -29,6 +29,12 @@ func (c *Cloud) refusal(r, old *record) error {
 		return controlSize(r.inputs)
 	case attachmentType:
 		return c.attachments(r)
+	case objectType, copyType:
+		return c.written(r)
+	case logGroupType:
+		return c.encrypted(r)
+	case trailType:
+		return c.trail(r)
 	}
 	return nil
 }

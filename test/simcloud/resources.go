@@ -103,6 +103,7 @@ func (p *provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (*p
 		return nil, fmt.Errorf("updating %s %q in %s: not found", shortType(req.GetType()), req.GetId(), instanceOf(ctx))
 	}
 	c, r, preview := p.cloud, *old, req.GetPreview()
+	r.principal = instanceOf(ctx).principal
 	r.urn, r.inputs, r.revision = req.GetUrn(), inputs, old.revision+1
 	if sizes := resource.PropertyKey("scalingConfig"); r.typ == groupType && bare(before[sizes]).DeepEquals(bare(inputs[sizes])) {
 		r.inputs[sizes] = old.inputs[sizes] // sent as a whole if one of them changes, otherwise not at all

@@ -73,6 +73,8 @@ func arnID(service, prefix string) func(view) string {
 	return func(v view) string { return v.arn(service, prefix+v.hex("id", 17)) }
 }
 
+func region(v view) string { return v.region }
+
 func arnOutput(v view) values { return values{"arn": v.id} }
 
 // changes reports whether one of the inputs changed; of none, whether any did.
@@ -128,7 +130,13 @@ func kinds() map[string]kind {
 			}},
 		attachmentType: {taken: "DuplicatePolicyAttachmentException", global: true,
 			replace: "policyId targetId", id: joined(":", "targetId", "policyId")},
-		"aws:resourcegroups/group:Group": {name: "name", longest: 300, taken: "BadRequestException", tags: true, replace: "name"},
+		trailType: {name: "name", longest: 128, taken: "TrailAlreadyExistsException", tags: true, replace: "isOrganizationTrail name",
+			outputs: arn("cloudtrail", "trail/")},
+		"aws:ebs/encryptionByDefault:EncryptionByDefault":             {id: random("terraform-")},
+		"aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess": {id: region},
+		"aws:ec2/imageBlockPublicAccess:ImageBlockPublicAccess":       {id: region},
+		"aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock":    {replace: "accountId", id: func(v view) string { return v.account }},
+		"aws:resourcegroups/group:Group":                              {name: "name", longest: 300, taken: "BadRequestException", tags: true, replace: "name"},
 
 		// Network and nodes.
 		logGroupType: {name: "name", longest: 512, taken: "ResourceAlreadyExistsException: The specified log group already exists", tags: true,
@@ -193,7 +201,7 @@ func kinds() map[string]kind {
 		"aws:datasync/s3Location:S3Location": {tags: true, replace: "s3BucketArn s3Config s3StorageClass subdirectory", id: arnID("datasync", "location/loc-"), outputs: arnOutput},
 		"aws:datasync/task:Task": {name: "name", longest: 256, tags: true, replace: "destinationLocationArn sourceLocationArn",
 			id: arnID("datasync", "task/task-"), outputs: arnOutput},
-		"aws:kms/key:Key": {tags: true, replace: "customerMasterKeySpec keyUsage multiRegion", id: random(""), outputs: arn("kms", "key/")},
+		keyType: {tags: true, replace: "customerMasterKeySpec keyUsage multiRegion", id: random(""), outputs: arn("kms", "key/")},
 		bucketType: {name: "bucket", longest: 63, taken: "BucketAlreadyOwnedByYou", tags: true, replace: "bucket objectLockEnabled",
 			outputs: func(v view) values {
 				return values{"arn": v.arn("s3", v.id), "bucketRegionalDomainName": v.id + ".s3." + v.region + ".amazonaws.com"}

@@ -30,12 +30,12 @@ type Cluster struct {
 	Ready          []pulumi.Resource         // depend on these before you create a pod on a pool
 }
 
-// ClusterArgs are the account and the settings of a cluster. Network and NodeGroupHooks are ignored for an existing one.
+// ClusterArgs are the account and the settings of a cluster. Network and Hooks are ignored for an existing one.
 type ClusterArgs struct {
-	Account        scope.Account
-	Network        settings.Network
-	Cluster        settings.Cluster
-	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
+	Account scope.Account
+	Network settings.Network
+	Cluster settings.Cluster
+	Hooks   cluster.Hooks
 }
 
 // newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
@@ -52,7 +52,7 @@ func newCluster(ctx *pulumi.Context, name string, s scope.Scope, args ClusterArg
 	if !c.Managed {
 		build = c.connect
 	}
-	place := cluster.Place{Scope: s, Account: args.Account, Name: name, Parent: c, NodeGroupHooks: args.NodeGroupHooks}
+	place := cluster.Place{Scope: s, Account: args.Account, Name: name, Parent: c, Hooks: args.Hooks}
 	if err := build(ctx, place, args); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,12 @@ type Place struct {
 	Name    string          // start of logical names
 	Parent  pulumi.Resource // of the parts; carries the account's AWS provider
 
-	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
+	Hooks Hooks
+}
+
+// Hooks are called before each change of a resource of their kind.
+type Hooks struct {
+	NodeGroup, AccessEntry *pulumi.ResourceHookBinding
 }
 
 // child returns the option that makes a resource a part.

@@ -239,6 +239,7 @@ func kinds() map[string]kind {
 		"core/v1:Secret":                                  "type stringData data",
 		"core/v1:Service":                                 "spec.clusterIP",
 		"core/v1:ServiceAccount":                          "",
+		"networking.k8s.io/v1:NetworkPolicy":              "",
 		"rbac.authorization.k8s.io/v1:ClusterRole":        "",
 		"rbac.authorization.k8s.io/v1:ClusterRoleBinding": "roleRef",
 		"rbac.authorization.k8s.io/v1:Role":               "",

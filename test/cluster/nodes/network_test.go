@@ -35,7 +35,7 @@ func TestNetworkPolicy(t *testing.T) {
 	if err != nil || len(pods) != 3 {
 		t.Fatalf("%d pods: %v", len(pods), err)
 	}
-	outside := outsidePod(t)
+	outside := outsidePod(t, pods[1].Spec.NodeName) // the packet filter does not see what stays on the bridge of a node
 	inside := pods[1].Name
 	serve(t, pods[0].Name)
 	probes := []struct {
@@ -136,8 +136,8 @@ func reaches(namespace, pod, address string) bool {
 	return err == nil
 }
 
-// outsidePod starts a pod in another namespace and returns its name.
-func outsidePod(t *testing.T) string {
+// outsidePod starts a pod in another namespace on a node, and returns its name.
+func outsidePod(t *testing.T, node string) string {
 	t.Helper()
 	const name = "outside"
 	pods := lab.client.CoreV1().Pods("default")
@@ -145,6 +145,7 @@ func outsidePod(t *testing.T) string {
 		_, err := pods.Create(background, &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			Spec: corev1.PodSpec{
+				NodeName:    node,
 				Containers:  []corev1.Container{{Name: "sleep", Image: image, Command: []string{"/bin/sleep", "100000"}, ImagePullPolicy: corev1.PullNever}},
 				Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 			},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -31,6 +32,10 @@ func loadSettings(ctx *pulumi.Context) (settings.Settings, error) {
 		if ctx.IsConfigSecret(key) {
 			secret = append(secret, name)
 		}
+	}
+	// Without the stack file, the values come from another file or from an environment of Pulumi ESC.
+	if file, err := os.ReadFile(filepath.Join(ctx.RootDirectory(), "Pulumi."+ctx.Stack()+".yaml")); err == nil {
+		secret = settings.SecretKeys(ctx.Project(), secret, values, file)
 	}
 	cfg, err := settings.Load(ctx.Stack(), values, secret, os.Getenv)
 	if err == nil && !ctx.DryRun() {

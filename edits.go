@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"llm-platform/internal/advice"
+	"llm-platform/internal/cluster"
 	"llm-platform/internal/edits"
 	"llm-platform/internal/scope"
 	"llm-platform/internal/settings"
@@ -23,6 +24,7 @@ import (
 //   - standing is registered before everything else and refuses what cannot be carried out.
 //   - running is registered after what can be interrupted, so that a failed update does not lose what there is to say.
 //   - nodeGroups is a hook of the node groups, whose own inputs tell whether their nodes are replaced.
+//   - accessEntries is a hook of the access entries, whose own inputs tell whether an earlier release has created them.
 //
 // There are no BeforeDelete hooks: `pulumi destroy`, which does not run the program, refuses a stack that has one.
 type editReview struct {
@@ -101,6 +103,30 @@ func (r *editReview) stash(name string, facts edits.Facts, after []pulumi.Resour
 	}
 	// A message about a resource waits until the resource is registered.
 	return r.ctx.Log.Debug("settings are compared", &pulumi.LogArgs{Resource: stash})
+}
+
+// hooks returns the hooks of the cluster's parts. provider is that of the node groups.
+func (r *editReview) hooks(provider pulumi.ProviderResource) (cluster.Hooks, error) {
+	groups, err := r.nodeGroups(provider)
+	if err != nil {
+		return cluster.Hooks{}, err
+	}
+	entries, err := r.accessEntries()
+	return cluster.Hooks{NodeGroup: groups, AccessEntry: entries}, err
+}
+
+// accessEntries returns the hooks of the access entries, which say what scientists can no longer do.
+func (r *editReview) accessEntries() (*pulumi.ResourceHookBinding, error) {
+	hook, err := r.ctx.RegisterResourceHook("access-entry", func(args *pulumi.ResourceHookArgs) error {
+		if _, grouped := args.OldInputs["kubernetesGroups"]; !grouped && args.NewInputs["kubernetesGroups"].HasValue() {
+			r.say([]string{edits.ScientistsNarrowed(stringOf(args.OldInputs["principalArn"]))})
+		}
+		return nil
+	}, &pulumi.ResourceHookOptions{OnDryRun: true})
+	if err != nil {
+		return nil, fmt.Errorf("hook access-entry: %w", err)
+	}
+	return &pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}, nil
 }
 
 // nodeGroups returns the hooks of the node groups, which collect the rolling updates for describe, and refuse those of

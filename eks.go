@@ -73,17 +73,17 @@ func newClusterNetwork(ctx *pulumi.Context, name string, s scope.Scope, args Clu
 	return n, nil
 }
 
-// ClusterArgs are what newCluster needs. NodeGroupHooks is ignored for an existing cluster.
+// ClusterArgs are what newCluster needs. Hooks are ignored for an existing cluster.
 type ClusterArgs struct {
-	Network        *ClusterNetwork
-	Cluster        settings.Cluster
-	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
+	Network *ClusterNetwork
+	Cluster settings.Cluster
+	Hooks   cluster.Hooks
 }
 
 // newCluster creates the EKS cluster, or connects to the one whose kubeconfig is configured.
 func newCluster(ctx *pulumi.Context, args ClusterArgs) (*Cluster, error) {
 	c, place := args.Network.cluster, args.Network.place
-	place.NodeGroupHooks = args.NodeGroupHooks
+	place.Hooks = args.Hooks
 	for pool, cfg := range args.Cluster.Pools {
 		c.Pools[pool] = nodepool.NewFacts(pool, cfg, c.Managed)
 	}

@@ -30,6 +30,13 @@ func TestAgentsTolerateEverything(t *testing.T) {
 	}
 }
 
+// Network policies are enforced. The value is text: the schema of the add-on refuses a boolean.
+func TestNetworkPoliciesAreEnforced(t *testing.T) {
+	if got, want := text(runWith(t, nil).one(t, "cluster-vpc-cni").inputs, "configurationValues"), `{"enableNetworkPolicy":"true"}`; got != want {
+		t.Errorf("the CNI's configuration is %s, want %s", got, want)
+	}
+}
+
 // The control plane is private unless the stack lists CIDR ranges; it is logged and encrypted, and its kubeconfig is a
 // secret.
 func TestControlPlane(t *testing.T) {

@@ -102,11 +102,11 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("image repository: %w", err)
 	}
-	hooks, err := edit.nodeGroups(org.Training.Provider)
+	hooks, err := edit.hooks(org.Training.Provider)
 	if err != nil {
 		return fmt.Errorf("edit: %w", err)
 	}
-	cluster, err := newCluster(ctx, ClusterArgs{Network: network, Cluster: cfg.Cluster, NodeGroupHooks: hooks})
+	cluster, err := newCluster(ctx, ClusterArgs{Network: network, Cluster: cfg.Cluster, Hooks: hooks})
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
@@ -118,6 +118,7 @@ func platform(ctx *pulumi.Context) error {
 	}
 	roles, err := newRoles(ctx, "roles", s, RolesArgs{
 		Settings: cfg.Roles, Account: org.Training, Storage: store, Images: images, Cluster: cluster, Training: training,
+		ScientistAccess: cfg.Cluster.ScientistAccess(),
 	})
 	if err != nil {
 		return fmt.Errorf("roles: %w", err)

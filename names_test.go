@@ -61,7 +61,7 @@ func namings() map[string]naming {
 	}
 	for _, typ := range strings.Fields(`apps/v1:DaemonSet batch/v1:Job core/v1:ConfigMap core/v1:Namespace core/v1:ResourceQuota core/v1:Secret core/v1:Service
 		core/v1:ServiceAccount rbac.authorization.k8s.io/v1:ClusterRole rbac.authorization.k8s.io/v1:ClusterRoleBinding
-		rbac.authorization.k8s.io/v1:Role rbac.authorization.k8s.io/v1:RoleBinding`) {
+		networking.k8s.io/v1:NetworkPolicy rbac.authorization.k8s.io/v1:Role rbac.authorization.k8s.io/v1:RoleBinding`) {
 		all["kubernetes:"+typ] = object
 	}
 	return all

@@ -29,6 +29,8 @@ type RolesArgs struct {
 	Images   *ImageRepository
 	Cluster  *Cluster
 	Training *Training
+
+	ScientistAccess bool // the settings give others the access to the cluster that the role for scientists has
 }
 
 // newRoles creates a role for each list of principals that is not empty.
@@ -36,7 +38,7 @@ func newRoles(ctx *pulumi.Context, name string, s scope.Scope, args RolesArgs) (
 	empty := pulumi.String("").ToStringOutput()
 	roles := &Roles{ScientistARN: empty, PushARN: empty}
 	cfg := args.Settings
-	if len(cfg.Scientists) == 0 && len(cfg.ImagePushers) == 0 {
+	if len(cfg.Scientists) == 0 && len(cfg.ImagePushers) == 0 && !args.ScientistAccess {
 		return roles, nil
 	}
 	providers := pulumi.Providers(args.Account.Provider, args.Cluster.Provider)
@@ -50,8 +52,13 @@ func newRoles(ctx *pulumi.Context, name string, s scope.Scope, args RolesArgs) (
 			return nil, err
 		}
 		roles.ScientistARN = arn
-		if err := b.clusterAccess(arn); err != nil {
-			return nil, fmt.Errorf("access to the cluster: %w", err)
+		if err := b.accessEntry(arn); err != nil {
+			return nil, fmt.Errorf("access entry of scientists: %w", err)
+		}
+	}
+	if len(cfg.Scientists) > 0 || args.ScientistAccess {
+		if err := b.namespaceRole(); err != nil {
+			return nil, fmt.Errorf("access of scientists to the namespace: %w", err)
 		}
 	}
 	if len(cfg.ImagePushers) > 0 {
@@ -109,21 +116,26 @@ func (b rolesBuilder) scientist() pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// clusterAccess lets the role into the training namespace. In an existing cluster, its owner decides.
-func (b rolesBuilder) clusterAccess(role pulumi.StringOutput) error {
+// accessEntry lets the role into the cluster. In an existing one, its owner decides.
+func (b rolesBuilder) accessEntry(role pulumi.StringOutput) error {
 	if !b.args.Cluster.Managed {
 		return nil
 	}
-	name := b.name + "-scientist"
-	_, err := eks.NewAccessEntry(b.ctx, name+"-access", &eks.AccessEntryArgs{
+	_, err := eks.NewAccessEntry(b.ctx, b.name+"-scientist-access", &eks.AccessEntryArgs{
 		ClusterName:      b.args.Cluster.Name,
 		PrincipalArn:     role,
 		Type:             pulumi.String("STANDARD"),
 		KubernetesGroups: pulumi.ToStringArray([]string{settings.ScientistGroup}),
 	}, pulumi.Parent(b.component))
-	if err != nil {
-		return err
+	return err
+}
+
+// namespaceRole says what the group of scientists may do in the training namespace.
+func (b rolesBuilder) namespaceRole() error {
+	if !b.args.Cluster.Managed {
+		return nil
 	}
+	name := b.name + "-scientist"
 	inNamespace := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn([]pulumi.Resource{b.args.Training.Namespace}))
 	allowed, err := kubeobject.New(b.ctx, name+"-namespace-role", job.ScientistRole(), nil, inNamespace)
 	if err != nil {

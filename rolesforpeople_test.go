@@ -66,6 +66,28 @@ func TestRolesForPeople(t *testing.T) {
 	}
 }
 
+// An access entry of role scientist gives what the role for scientists has, and AWS's policies to nobody but administrators.
+func TestAccessEntriesOfScientists(t *testing.T) {
+	const administrator = "arn:aws:iam::222222222222:role/administrator"
+	g := runWith(t, map[string]any{"cluster.access": map[string]any{
+		"research": map[string]any{"principal": researcher, "role": "scientist"}, "operations": map[string]any{"principal": administrator, "role": "administrator"},
+	}})
+	for principal, groups := range map[string]int{researcher: 1, administrator: 0} {
+		name := "cluster-access-" + strings.SplitN(principal, "::", 2)[1]
+		if got := list(g.one(t, name).inputs, "kubernetesGroups"); len(got) != groups || groups > 0 && got[0].StringValue() != "llm-platform:scientists" {
+			t.Errorf("%s has the groups %v", name, got)
+		}
+		if _, exists := g.resources[name+"-policy"]; exists != (groups == 0) {
+			t.Errorf("%s: a policy of AWS is associated: %t", name, exists)
+		}
+	}
+	g.one(t, "roles-scientist-namespace-role")
+	g.one(t, "roles-scientist-namespace-binding")
+	if _, exists := g.resources["roles-scientist"]; exists {
+		t.Error("a role of IAM exists without anybody who may use it")
+	}
+}
+
 // In an existing cluster its owner decides who has access; the roles exist all the same.
 func TestRolesInExistingCluster(t *testing.T) {
 	g := runWith(t, map[string]any{

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"llm-platform/internal/cluster"
 	"llm-platform/internal/job"
@@ -25,7 +26,7 @@ type Training struct {
 	RunName       string              // also of the Kubernetes Job
 	CheckpointURL pulumi.StringOutput // s3://bucket/runs/<run>/
 	ArtifactURL   pulumi.StringOutput // s3://bucket/runs/<run>/
-	RoleARN       pulumi.StringOutput // of the training pods; empty in an existing cluster, where its owner grants permissions
+	RoleARN       pulumi.StringOutput // of the pods of all runs; empty in an existing cluster, where its owner grants permissions
 	Namespace     pulumi.Resource     // that runs share
 	Ready         []pulumi.Resource   // the Job of the run
 }
@@ -56,16 +57,16 @@ func newTraining(ctx *pulumi.Context, name string, s scope.Scope, args TrainingA
 			return nil, fmt.Errorf("training.pool: the cluster has no pool %q, only %s",
 				args.Settings.Pool, strings.Join(slices.Sorted(maps.Keys(args.Cluster.Pools)), ", "))
 		}
-		runs = append(runs, job.New(args.Settings, s.Region, pool, args.Scripts))
+		runs = append(runs, job.New(args.Settings, s.Region, pool, args.Scripts, args.Cluster.Managed))
 	}
 	b := trainingBuilder{ctx: ctx, name: name, scope: s, args: args, component: component}
 	ready := slices.Concat(args.Cluster.Ready, args.Storage.Ready)
 	if args.Cluster.Managed {
-		role, err := b.role()
+		role, err := cluster.NewPodRole(ctx, s, args.Account, name, b.podRole(settings.RunServiceAccounts))
 		if err != nil {
 			return nil, fmt.Errorf("role: %w", err)
 		}
-		component.RoleARN = role.Arn
+		b.podsRole, component.RoleARN = role, role.Arn
 		ready = append(slices.Clip(ready), role.Ready...)
 	}
 	ready, err := b.namespace(runs, ready)
@@ -91,27 +92,29 @@ type trainingBuilder struct {
 	scope     scope.Scope
 	args      TrainingArgs
 	component *Training
+	podsRole  scope.Role // of the pods of all runs; none in an existing cluster
 }
 
-// role creates the role of the training pods, which gives them their data.
-func (b trainingBuilder) role() (scope.Role, error) {
+// podRole describes the role of the pods of all runs, which gives them their data, and the service accounts that have it.
+func (b trainingBuilder) podRole(serviceAccount string) cluster.PodRoleArgs {
 	store := b.args.Storage
 	permissions := pulumi.All(store.Dataset.ARN, store.Checkpoints.ARN, store.Artifacts.ARN, store.Keys).ApplyT(func(known []any) (string, error) {
 		read, write := []string{known[0].(string)}, []string{known[1].(string), known[2].(string)}
-		return policy.Training(read, write, settings.RunsPrefix, known[3].([]string)).JSON()
+		return policy.Training(read, write, settings.RunsPrefix, settings.TrainingServiceAccount, known[3].([]string)).JSON()
 	}).(pulumi.StringOutput)
-	return cluster.NewPodRole(b.ctx, b.scope, b.args.Account, b.name, cluster.PodRoleArgs{
+	return cluster.PodRoleArgs{
 		Cluster:        b.args.Cluster.Name,
 		Namespace:      settings.TrainingNamespace,
-		ServiceAccount: settings.TrainingServiceAccount,
+		ServiceAccount: serviceAccount,
 		Description:    "Assumed by the training pods",
 		Permissions:    permissions,
 		Parent:         b.component,
-	})
+	}
 }
 
-// namespace creates the namespace with its service account, quota and secrets, and returns what a pod needs before it
-// starts. On destroy the namespace is deleted before the nodes, the data and the role, and waits for its last pod, so that a run
+// namespace creates the namespace with its quotas, network policy and secrets, and returns what a pod needs before it
+// starts. In an existing cluster, its owner decides what pods may reach: there is no network policy of this program, and one service
+// account to which he has granted access to the data. On destroy the namespace is deleted before the nodes, the data and the role, and waits for its last pod, so that a run
 // has the time and the permissions to save a checkpoint.
 func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]pulumi.Resource, error) {
 	namespace, err := kubeobject.New(b.ctx, b.name+"-namespace", job.Namespace(b.args.Settings.GraceSeconds), nil,
@@ -121,30 +124,47 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 	}
 	b.component.Namespace = namespace
 	inNamespace := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn([]pulumi.Resource{namespace}))
-	account, err := kubeobject.New(b.ctx, b.name+"-account", job.ServiceAccount(), nil, inNamespace)
-	if err != nil {
-		return nil, fmt.Errorf("service account: %w", err)
+	objects := map[string]runtime.Object{"services": job.ServicesQuota()}
+	if b.args.Cluster.Managed {
+		objects["traffic"] = job.NetworkPolicy()
+	} else {
+		objects["account"] = job.SharedServiceAccount()
 	}
-	ready = append(slices.Clip(ready), account)
 	if quota := job.Quota(b.args.Cluster.Pools, runs...); quota != nil {
-		registered, err := kubeobject.New(b.ctx, b.name+"-quota", quota, nil, inNamespace)
-		if err != nil {
-			return nil, fmt.Errorf("quota: %w", err)
-		}
-		ready = append(ready, registered)
+		objects["quota"] = quota
 	}
 	if len(b.args.Settings.Secrets) > 0 {
 		values := map[string]string{}
 		for name, value := range b.args.Settings.Secrets {
 			values[name] = value.Reveal()
 		}
-		secret, err := kubeobject.New(b.ctx, b.name+"-secret", job.Secret(values), nil, inNamespace)
+		objects["secret"] = job.Secret(values)
+	}
+	ready = slices.Clip(ready)
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		registered, err := kubeobject.New(b.ctx, b.name+"-"+name, objects[name], nil, inNamespace)
 		if err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		ready = append(ready, secret)
+		ready = append(ready, registered)
 	}
 	return ready, nil
+}
+
+// account creates the run's service account with its role, and returns what its pods wait for: one that starts before it has
+// the role acts as its node. When another run replaces it, both are deleted after the Job, but while its pods still save a
+// checkpoint: they go on with the credentials that they have, which neither revokes.
+func (b trainingBuilder) account(run job.Run, ready []pulumi.Resource) ([]pulumi.Resource, error) {
+	if !run.OwnAccount {
+		return nil, nil
+	}
+	name := run.Name()
+	account, err := kubeobject.New(b.ctx, b.name+"-account-"+name, run.ServiceAccount(), nil, pulumi.Parent(b.component), pulumi.DependsOn(ready))
+	if err != nil {
+		return nil, err
+	}
+	association, err := cluster.NewPodIdentity(b.ctx, b.name+"-identity-"+name, b.podsRole, b.podRole(name))
+	return []pulumi.Resource{account, association}, err
 }
 
 // run starts a run. The logical names of its objects contain the run's name: an update leaves a run that has started
@@ -156,6 +176,11 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 // occupy the most expensive nodes.
 func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) (pulumi.Resource, error) {
 	name, commit := run.Name(), b.args.Branch.Commit
+	account, err := b.account(run, ready)
+	if err != nil {
+		return nil, fmt.Errorf("service account: %w", err)
+	}
+	ready = slices.Concat(ready, account)
 	options := pulumi.Composite(pulumi.Parent(b.component), pulumi.DependsOn(ready))
 	// A run keeps the data that it has started with, even if its scripts are found in another commit later, because
 	// another committer has changed the branch. Other scripts are another run.

@@ -25,19 +25,22 @@ func theJob(t *testing.T, g *graph) (job registered, runName string) {
 func TestOrderOfRun(t *testing.T) {
 	g := runWith(t, map[string]any{"training.secrets": map[string]any{"HF_TOKEN": "hf-not-a-token"}})
 	job, runName := theJob(t, g)
-	needs := []string{"pool-gpu", "cluster-coredns", "cluster-nvidia-device-plugin", "training-role-policy", "training-identity"}
+	needs := []string{"pool-gpu", "cluster-coredns", "cluster-nvidia-device-plugin", "cluster-vpc-cni", "training-role-policy"}
 	for _, need := range needs {
 		if !g.one(t, "training-namespace").dependsOn(need) {
 			t.Errorf("the namespace does not depend on %s: on destroy, pods would lose it while they save a checkpoint", need)
 		}
 	}
-	needs = append(needs, "training-account", "training-quota", "training-secret", "training-scripts-"+runName, "training-service-"+runName)
+	shared := []string{"training-traffic", "training-services", "training-quota", "training-secret"}
+	needs = slices.Concat(needs, shared, []string{
+		"training-account-" + runName, "training-identity-" + runName, "training-scripts-" + runName, "training-service-" + runName,
+	})
 	for _, need := range needs {
 		if !job.dependsOn(need) {
 			t.Errorf("%s does not depend on %s", job.name, need)
 		}
 	}
-	for _, object := range []string{"training-account", "training-quota", "training-secret"} {
+	for _, object := range shared {
 		if !g.one(t, object).dependsOn("training-namespace") {
 			t.Errorf("%s does not depend on the namespace", object)
 		}
@@ -74,7 +77,7 @@ func TestRunWaitsForItsData(t *testing.T) {
 			}
 		}
 		if mode == "managed" {
-			needs = append(needs, "training-role-policy", "training-identity")
+			needs = append(needs, "training-role-policy")
 		}
 		for _, need := range needs {
 			if !job.dependsOn(need) {
@@ -137,8 +140,8 @@ func TestJobIsKnownInPreview(t *testing.T) {
 	}
 }
 
-// The pods of a cluster that the stack creates have a role that only they can assume; those of an existing cluster
-// have what its owner grants.
+// The pods of a cluster that the stack creates have a role that only they can assume, by a service account of their run; those
+// of an existing cluster have what its owner grants to one service account, and no network policy that he does not know.
 func TestTrainingRole(t *testing.T) {
 	g := runWith(t, nil)
 	trust := statements(t, g.one(t, "training-role"), "assumeRolePolicy")
@@ -150,16 +153,31 @@ func TestTrainingRole(t *testing.T) {
 		if got := conditions["ArnEquals"]["aws:SourceArn"]; !strings.HasSuffix(strings.Join(got, " "), ":cluster/llm-platform-dev") {
 			t.Errorf("trust names the cluster %q", got)
 		}
+		if got := conditions["StringEquals"]["aws:RequestTag/kubernetes-namespace"]; !slices.Equal(got, []string{"training"}) {
+			t.Errorf("trust names the namespaces %q", got)
+		}
 	}
-	if got := text(g.one(t, "training-identity").inputs, "roleArn"); got != "arn:aws:test:::training-role" {
-		t.Errorf("the service account is associated with %q", got)
+	job, runName := theJob(t, g)
+	identity := g.one(t, "training-identity-"+runName).inputs
+	if text(identity, "roleArn") != "arn:aws:test:::training-role" || text(identity, "serviceAccount") != runName || text(identity, "namespace") != "training" {
+		t.Errorf("the association is %v", identity)
+	}
+	if account := text(job.inputs, "spec.template.spec.serviceAccountName"); account != runName || text(g.one(t, "training-account-"+runName).inputs, "metadata.name") != account {
+		t.Errorf("the pods have the service account %q", account)
 	}
 	g = runWith(t, map[string]any{
 		"cluster.kubeconfig": "{kind: Config, current-context: a, clusters: [{name: a}], contexts: [{name: a}]}",
 		"cluster.pools.gpu":  map[string]any{"instanceType": "p5.48xlarge"}, "cluster.publicCidrs": []any{},
 	})
-	if job, _ := theJob(t, g); job.dependsOn("training-identity") || len(g.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")) > 0 {
-		t.Error("a cluster that the stack does not create gets a Pod Identity association")
+	for _, kind := range []string{"aws:eks/podIdentityAssociation:PodIdentityAssociation", "kubernetes:networking.k8s.io/v1:NetworkPolicy"} {
+		if found := g.of(kind); len(found) > 0 {
+			t.Errorf("a cluster that the stack does not create gets %s", found[0].name)
+		}
+	}
+	g.one(t, "training-services")
+	job, _ = theJob(t, g)
+	if account := text(job.inputs, "spec.template.spec.serviceAccountName"); account != "training" || !job.dependsOn("training-account") {
+		t.Errorf("the pods have the service account %q", account)
 	}
 	if _, exists := g.resources["training-role"]; exists {
 		t.Error("a role is created for a cluster that the stack does not create")

@@ -24,33 +24,28 @@ func NewAccess(ctx *pulumi.Context, place Place, controlPlane ControlPlane, entr
 }
 
 func newAccessEntry(ctx *pulumi.Context, place Place, controlPlane ControlPlane, entry string, access settings.Access) error {
-	permission := "AmazonEKSClusterAdminPolicy"
-	reach := eks.AccessPolicyAssociationAccessScopeArgs{Type: pulumi.String("cluster")}
-	if access.Role == settings.Scientist {
-		permission = "AmazonEKSEditPolicy"
-		reach = eks.AccessPolicyAssociationAccessScopeArgs{
-			Type:       pulumi.String("namespace"),
-			Namespaces: pulumi.ToStringArray([]string{settings.TrainingNamespace}),
-		}
-	}
 	// EKS allows one entry for a principal, so that a principal under another name of the settings stays the same resource.
 	name := place.Name + "-access-" + access.Principal[strings.LastIndex(access.Principal, "::")+2:]
 	formerly := func(suffix string) pulumi.ResourceOption {
 		return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(place.Name + "-access-" + entry + suffix)}})
 	}
-	created, err := eks.NewAccessEntry(ctx, name, &eks.AccessEntryArgs{
+	args := &eks.AccessEntryArgs{
 		ClusterName:  controlPlane.Name,
 		PrincipalArn: pulumi.String(access.Principal),
 		Type:         pulumi.String("STANDARD"),
-	}, place.child(), formerly(""))
-	if err != nil {
+	}
+	if access.Role == settings.Scientist { // the group has a role in the training namespace
+		args.KubernetesGroups = pulumi.ToStringArray([]string{settings.ScientistGroup})
+	}
+	created, err := eks.NewAccessEntry(ctx, name, args, place.child(), formerly(""), pulumi.ResourceHooks(place.Hooks.AccessEntry))
+	if err != nil || access.Role == settings.Scientist {
 		return err
 	}
 	_, err = eks.NewAccessPolicyAssociation(ctx, name+"-policy", &eks.AccessPolicyAssociationArgs{
 		ClusterName:  controlPlane.Name,
 		PrincipalArn: created.PrincipalArn,
-		PolicyArn:    pulumi.String("arn:" + place.Partition + ":eks::aws:cluster-access-policy/" + permission),
-		AccessScope:  reach,
+		PolicyArn:    pulumi.String("arn:" + place.Partition + ":eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"),
+		AccessScope:  eks.AccessPolicyAssociationAccessScopeArgs{Type: pulumi.String("cluster")},
 	}, place.child(), formerly("-policy"))
 	return err
 }

@@ -28,7 +28,12 @@ type Place struct {
 
 	LogKey pulumi.StringInput // ARN of the KMS key of the log groups; nil: CloudWatch's own keys
 
-	NodeGroupHooks *pulumi.ResourceHookBinding // called before each change of a node group
+	Hooks Hooks
+}
+
+// Hooks are called before each change of a resource of their kind.
+type Hooks struct {
+	NodeGroup, AccessEntry *pulumi.ResourceHookBinding
 }
 
 // child returns the option that makes a resource a part.

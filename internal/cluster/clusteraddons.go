@@ -44,7 +44,7 @@ func NewClusterAddons(ctx *pulumi.Context, place Place, schedulable Schedulable,
 // web services and stays off. The logs are kept for so many days.
 func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedulable, days int) error {
 	controlPlane := schedulable.joinable.controlPlane
-	agent, err := NewPodRole(ctx, place.Scope, place.Account, place.Name+"-insights", PodRoleArgs{
+	agent, err := newPodRole(ctx, place, place.Name+"-insights", PodRoleArgs{
 		Cluster:        controlPlane.Name,
 		Namespace:      "amazon-cloudwatch",
 		ServiceAccount: "cloudwatch-agent",
@@ -61,7 +61,7 @@ func newContainerInsights(ctx *pulumi.Context, place Place, schedulable Schedula
 	}
 	_, err = newAddon(ctx, place, controlPlane, addonArgs{
 		name:  catalog.CloudWatch,
-		needs: slices.Concat(agent.Ready, groups, []pulumi.Resource{schedulable.Nodes}),
+		needs: slices.Concat(agent, groups, []pulumi.Resource{schedulable.Nodes}),
 		values: map[string]any{
 			"tolerations": tolerateAll(),
 			"manager":     map[string]any{"applicationSignals": map[string]any{"autoMonitor": map[string]any{"monitorAllServices": false}}},

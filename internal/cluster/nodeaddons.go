@@ -20,7 +20,7 @@ type Joinable struct {
 // NewNodeAddons creates what a node needs to become ready: network addresses for pods, services, and identities.
 // The CNI has its permissions by Pod Identity, which keeps them from the nodes and their other pods.
 func NewNodeAddons(ctx *pulumi.Context, place Place, controlPlane ControlPlane) (Joinable, error) {
-	cni, err := NewPodRole(ctx, place.Scope, place.Account, place.Name+"-cni", PodRoleArgs{
+	cni, err := newPodRole(ctx, place, place.Name+"-cni", PodRoleArgs{
 		Cluster:        controlPlane.Name,
 		Namespace:      "kube-system",
 		ServiceAccount: "aws-node",
@@ -35,7 +35,10 @@ func NewNodeAddons(ctx *pulumi.Context, place Place, controlPlane ControlPlane) 
 	for _, addon := range []addonArgs{
 		{name: catalog.PodIdentityAgent},
 		{name: catalog.KubeProxy},
-		{name: catalog.VPCCNI, needs: cni.Ready},
+		// Without it, network policies are accepted and have no effect. Its mode stays standard: a pod is restricted a moment after it has
+		// started. In strict mode, every pod of the cluster would need a policy, those of the system and of an operator included.
+		// https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html, read 2026-11-26
+		{name: catalog.VPCCNI, needs: cni, values: map[string]any{"enableNetworkPolicy": "true"}},
 	} {
 		created, err := newAddon(ctx, place, controlPlane, addon)
 		if err != nil {

@@ -71,7 +71,7 @@ func newNodeGroup(ctx *pulumi.Context, place Place, joinable Joinable, args node
 	if args.deleteFirst {
 		opts = append(opts, pulumi.DeleteBeforeReplace(true))
 	}
-	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, append(opts, pulumi.ResourceHooks(place.NodeGroupHooks))...)
+	created, err := eks.NewNodeGroup(ctx, "pool-"+node.Name, group, append(opts, pulumi.ResourceHooks(place.Hooks.NodeGroup))...)
 	if err != nil {
 		return nil, fmt.Errorf("node group: %w", err)
 	}

@@ -172,6 +172,13 @@ func (e Edit) endOfRun(next settings.Training) []string {
 	return []string{end + fmt.Sprintf("Run %s starts from the beginning; to continue %s, set training.resumeFrom to it", run, old)}
 }
 
+// ScientistsNarrowed returns what the holder of an access entry of role scientist can no longer do, if it was an administrator's,
+// or an earlier release has created it.
+func ScientistsNarrowed(principal string) string {
+	return fmt.Sprintf("cluster.access: %s may from now on only see namespace training, but for its secrets, and follow logs and execute commands in its pods. "+
+		"Whoever must do more there needs the role administrator", principal)
+}
+
 // interrupted names the run that goes on on a pool, as the end of a line, or returns "".
 func (e Edit) interrupted(pool string) string {
 	run := e.New[runKey]

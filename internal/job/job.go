@@ -9,8 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-
-	"llm-platform/internal/settings"
 )
 
 const (
@@ -88,7 +86,7 @@ func (r Run) pod() corev1.PodSpec {
 	spec := corev1.PodSpec{
 		RestartPolicy:                 corev1.RestartPolicyNever, // the Job decides, not the node
 		Subdomain:                     r.Name(),
-		ServiceAccountName:            settings.TrainingServiceAccount,
+		ServiceAccountName:            r.account(),
 		AutomountServiceAccountToken:  ptr.To(false), // Pod Identity mounts its own
 		EnableServiceLinks:            ptr.To(false),
 		TerminationGracePeriodSeconds: ptr.To(int64(r.GraceSeconds)),

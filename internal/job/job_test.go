@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the golden manifests")
 
 // The golden manifests are what a reviewer of the Job reads: all objects of a run that uses everything there is, of
-// one with the least, and of one without accelerators. Each run is called train-RUN in them. To write them:
+// one with the least, in an existing cluster, and of one without accelerators. Each run is called train-RUN in them. To write them:
 // go test ./internal/job -run TestManifests -update
 func TestManifests(t *testing.T) {
 	plain := Run{
@@ -38,8 +38,14 @@ func TestManifests(t *testing.T) {
 	processors.Pool = nodepool.NewFacts("cpu", settings.Pool{
 		Type: machine, VolumeGB: 200, TaintKey: settings.PoolLabel, TaintValue: "cpu",
 	}, true)
+	processors.OwnAccount = true
 	for name, run := range map[string]Run{"full": full(t), "plain": plain, "processors": processors} {
-		objects := []runtime.Object{Namespace(run.GraceSeconds), ServiceAccount()}
+		objects := []runtime.Object{Namespace(run.GraceSeconds), ServicesQuota()}
+		if run.OwnAccount {
+			objects = append(objects, NetworkPolicy(), run.ServiceAccount())
+		} else {
+			objects = append(objects, SharedServiceAccount())
+		}
 		if quota := Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run); quota != nil {
 			objects = append(objects, quota)
 		}

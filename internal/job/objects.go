@@ -35,13 +35,28 @@ func Namespace(graceSeconds int) *corev1.Namespace {
 	}
 }
 
-// ServiceAccount returns the service account of every training pod.
-func ServiceAccount() *corev1.ServiceAccount {
+// SharedServiceAccount returns the service account of the pods of all runs in an existing cluster.
+func SharedServiceAccount() *corev1.ServiceAccount {
+	return serviceAccount(shared(settings.TrainingServiceAccount))
+}
+
+// ServiceAccount returns the run's own service account.
+func (r Run) ServiceAccount() *corev1.ServiceAccount { return serviceAccount(r.metadata()) }
+
+func serviceAccount(metadata metav1.ObjectMeta) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
-		ObjectMeta:                   shared(settings.TrainingServiceAccount),
+		ObjectMeta:                   metadata,
 		AutomountServiceAccountToken: ptr.To(false),
 	}
+}
+
+// account returns the name of the service account of the run's pods.
+func (r Run) account() string {
+	if r.OwnAccount {
+		return r.Name()
+	}
+	return settings.TrainingServiceAccount
 }
 
 // Quota returns the quota of the namespace: of each accelerator that the pools have, what the runs take together,
@@ -70,6 +85,20 @@ func Quota(pools map[string]nodepool.Facts, runs ...Run) *corev1.ResourceQuota {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"},
 		ObjectMeta: shared("accelerators"),
 		Spec:       corev1.ResourceQuotaSpec{Hard: hard},
+	}
+}
+
+// ServicesQuota returns the quota that keeps the namespace from publishing a pod: without a load balancer controller, EKS
+// creates an internet-facing load balancer for a Service that asks for one.
+// https://docs.aws.amazon.com/eks/latest/userguide/network-load-balancing.html, read 2026-11-26
+func ServicesQuota() *corev1.ResourceQuota {
+	return &corev1.ResourceQuota{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"},
+		ObjectMeta: shared("services"),
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
+			corev1.ResourceServicesLoadBalancers: resource.MustParse("0"),
+			corev1.ResourceServicesNodePorts:     resource.MustParse("0"),
+		}},
 	}
 }
 

@@ -36,10 +36,13 @@ type Run struct {
 	Retries       int // of each rank
 	GraceSeconds  int // from SIGTERM to SIGKILL, s
 	DeadlineHours int // after which the Job is ended, h; 0: never; not in the name, since it can change while the run goes on
+	// OwnAccount: its pods have a service account of its name, by which it may write its own checkpoints and models only.
+	// Otherwise they have settings.TrainingServiceAccount, to which the owner of an existing cluster grants access.
+	OwnAccount bool
 }
 
-// New returns the run that the settings describe, on a pool of the cluster.
-func New(training settings.Training, region string, pool nodepool.Facts, scripts Scripts) Run {
+// New returns the run that the settings describe, on a pool of the cluster. managed says that the stack creates the cluster.
+func New(training settings.Training, region string, pool nodepool.Facts, scripts Scripts, managed bool) Run {
 	return Run{
 		Prefix:        training.Name,
 		Region:        region,
@@ -57,11 +60,12 @@ func New(training settings.Training, region string, pool nodepool.Facts, scripts
 		Retries:       training.Retries,
 		GraceSeconds:  training.GraceSeconds,
 		DeadlineHours: training.DeadlineHours,
+		OwnAccount:    managed,
 	}
 }
 
 // Name returns the run's name: the prefix and ten hexadecimal digits of a hash, for example train-5f0c2ab91e. It
-// names the Job, its Service, its ConfigMap and the prefix of its checkpoints. Two runs have the same name if and
+// names the Job, its Service, its ConfigMap, its service account and the prefix of its checkpoints. Two runs have the same name if and
 // only if they are the same: an update never touches a run that has started, and any other run is another Job.
 // With ten digits, a collision among a thousand runs has a probability of one in two million.
 func (r Run) Name() string {
@@ -84,12 +88,13 @@ func (r Run) Name() string {
 		Retries      int
 		GraceSeconds int
 		Counter      int
+		OwnAccount   bool `json:",omitempty"`
 	}{
 		Image: r.Image, Command: present(r.Command), Args: present(r.Args),
 		Environment: map[string]string{}, Secrets: present(slices.Sorted(slices.Values(r.Secrets))),
 		Nodes: r.Nodes, Pool: r.Pool.Name, InstanceType: r.Pool.Type.Name, EFA: r.Pool.EFA,
 		Dataset: r.DatasetPrefix, ResumeFrom: r.ResumeFrom, Scripts: r.Scripts.Digest(),
-		Retries: r.Retries, GraceSeconds: r.GraceSeconds, Counter: r.Number,
+		Retries: r.Retries, GraceSeconds: r.GraceSeconds, Counter: r.Number, OwnAccount: r.OwnAccount,
 	}
 	if len(r.Environment) > 0 {
 		identity.Environment = r.Environment

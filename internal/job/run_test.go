@@ -31,7 +31,7 @@ func full(t *testing.T) Run {
 		Prefix: "train", Region: "us-west-2", Pool: pool(t, "p5en.48xlarge"), Nodes: 2,
 		Image: "registry.example.com/train:1", Command: []string{"python", "train.py"}, Args: []string{"--steps=50"},
 		Environment: map[string]string{"NCCL_DEBUG": "INFO", "A": "1"}, Secrets: []string{"HF_TOKEN", "API_KEY"},
-		DatasetPrefix: "wiki/", ResumeFrom: "train-0123456789", Number: 1, Retries: 3, GraceSeconds: 300, DeadlineHours: 72,
+		DatasetPrefix: "wiki/", ResumeFrom: "train-0123456789", Number: 1, Retries: 3, GraceSeconds: 300, DeadlineHours: 72, OwnAccount: true,
 		Scripts: Scripts{{"lib/data.py", "b"}, {"train.py", "a"}},
 	}
 }
@@ -141,9 +141,12 @@ func TestNameIsStable(t *testing.T) {
 		t.Error("one argument and two arguments name one run")
 	}
 	// If this fails, the next update would replace every running training.
-	const standing = "train-20cfff8936"
-	if first != standing {
-		t.Errorf("name is %s, and was %s: every running training would be replaced", first, standing)
+	existing := full(t)
+	existing.OwnAccount = false
+	for standing, name := range map[string]string{"train-20cfff8936": existing.Name(), "train-726515f80f": first} {
+		if name != standing {
+			t.Errorf("name is %s, and was %s: every running training would be replaced", name, standing)
+		}
 	}
 }
 
@@ -153,7 +156,9 @@ func TestNew(t *testing.T) {
 		Name: "train", Image: "i:1", Command: []string{"c"}, Nodes: 1, RunNumber: 1,
 		Secrets: map[string]settings.SecretText{"HF_TOKEN": "one"},
 	}
-	run := func(training settings.Training) Run { return New(training, "us-west-2", pool(t, "p5.48xlarge"), nil) }
+	run := func(training settings.Training) Run {
+		return New(training, "us-west-2", pool(t, "p5.48xlarge"), nil, true)
+	}
 	before := run(training).Name()
 	everyField(t, training, map[string]string{
 		"Enabled":       "whether there is a run at all",

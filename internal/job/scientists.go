@@ -9,7 +9,7 @@ import (
 
 // ScientistRole returns what scientists may do in the namespace: see everything but secrets, follow logs, and execute
 // commands in pods. AWS's access policies do not fit: AmazonEKSViewPolicy does not allow exec, and AmazonEKSEditPolicy also
-// allows to read secrets, and to create pods, which may then write checkpoints and models.
+// allows to read secrets, to change network policies, and to create pods, which may then write checkpoints and models.
 //
 // kubectl opens exec with a GET since it uses WebSockets, and Kubernetes 1.35 asks for create beside it.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/
@@ -21,6 +21,7 @@ func ScientistRole() *rbacv1.Role {
 		Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Verbs: see, Resources: []string{"configmaps", "events", "pods", "pods/log", "resourcequotas", "serviceaccounts", "services"}},
 			{APIGroups: []string{"batch"}, Verbs: see, Resources: []string{"jobs"}},
+			{APIGroups: []string{"networking.k8s.io"}, Verbs: see, Resources: []string{"networkpolicies"}},
 			{APIGroups: []string{"events.k8s.io"}, Verbs: see, Resources: []string{"events"}},
 			{APIGroups: []string{""}, Verbs: []string{"create", "get"}, Resources: []string{"pods/exec"}},
 		},

@@ -81,6 +81,10 @@ func tolerations(pools map[string]Facts, needs func(Facts) bool) []corev1.Tolera
 // volume-mounts and MIG only, and not for cdi-cri. allowPrivilegeEscalation stays unset as in the chart: a container
 // with CAP_SYS_ADMIN may not deny it.
 //
+// Its root is read-only: it only writes its specification (toolkit, pkg/nvcdi/spec/spec.go, which creates the temporary file in the
+// same folder) and its socket in the kubelet's folder. The container runtime's filter of system calls permits what
+// CAP_SYS_ADMIN needs. NVIDIA's chart sets neither. Of the other plugins there is no source to read, and their charts set neither.
+//
 // Sources, read 2026-11-26: k8s-device-plugin v0.20.0 (internal/plugin/server.go, deployments/helm), container toolkit
 // v1.20.0 (internal/config/image, pkg/nvcdi), amazon-eks-ami 81fec2e8 (nodeadm/internal/containerd). Nobody has run this
 // combination on an EKS node for this program: docs/proof.md has the commands that show it.
@@ -88,7 +92,9 @@ func nvidiaPlugin(tolerated []corev1.Toleration) DevicePlugin {
 	pod := pluginPod("nvidia-device-plugin", catalog.NVIDIADevicePlugin, nvidiaLabel, tolerated)
 	container := &pod.Containers[0]
 	container.SecurityContext = &corev1.SecurityContext{
-		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"SYS_ADMIN"}},
+		Capabilities:           &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"SYS_ADMIN"}},
+		ReadOnlyRootFilesystem: ptr.To(true),
+		SeccompProfile:         &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 	container.Env = []corev1.EnvVar{
 		{Name: "DEVICE_LIST_STRATEGY", Value: "cdi-cri"},

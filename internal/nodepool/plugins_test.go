@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"llm-platform/internal/catalog"
 	"llm-platform/internal/settings"
 )
 
@@ -145,7 +146,11 @@ func TestNVIDIAPluginUsesCDI(t *testing.T) {
 	if !maps.Equal(env, want) {
 		t.Errorf("environment is %v, want %v", env, want)
 	}
-	if container.SecurityContext.AllowPrivilegeEscalation != nil {
+	security := container.SecurityContext
+	if !*security.ReadOnlyRootFilesystem || security.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("security context is %+v", security)
+	}
+	if security.AllowPrivilegeEscalation != nil {
 		t.Error("allowPrivilegeEscalation is set, which contradicts CAP_SYS_ADMIN")
 	}
 	if got, want := hostMounts(t, pod), map[string]string{
@@ -194,6 +199,17 @@ func TestNVIDIAPluginLeavesEtcAlone(t *testing.T) {
 	for _, mount := range podOf(every(t)["nvidia-device-plugin"]).Containers[0].VolumeMounts {
 		if strings.HasPrefix("/etc/nvidia/", strings.TrimSuffix(mount.MountPath, "/")+"/") || strings.HasPrefix(mount.MountPath, "/etc/nvidia") {
 			t.Errorf("mounts %s", mount.MountPath)
+		}
+	}
+}
+
+// What runs as root on every accelerator node is named by digest, so that nobody can put something else under a tag; or it comes
+// from EKS's own registry.
+func TestPluginsAreNamedByDigest(t *testing.T) {
+	for name, plugin := range every(t) {
+		image := podOf(plugin).Containers[0].Image
+		if _, digest, _ := strings.Cut(image, "@sha256:"); len(digest) != 64 && !strings.HasPrefix(image, catalog.EKSRegistry("us-west-2")+"/eks/") {
+			t.Errorf("%s: %s can be moved", name, image)
 		}
 	}
 }

@@ -35,13 +35,15 @@ func allowed(t *testing.T, d Document, action string) []string {
 }
 
 func TestTrainingReadsAllAndWritesRuns(t *testing.T) {
-	d := Training([]string{dataset}, []string{checkpoints}, "runs/", []string{key})
+	d := Training([]string{dataset}, []string{checkpoints}, "runs/", "training", []string{key})
+	own := checkpoints + "/runs/${aws:PrincipalTag/kubernetes-service-account}/*"
+	earlier := checkpoints + "/runs/*" // on a condition
 	for action, want := range map[string][]string{
 		"s3:GetObject":              {dataset + "/*", checkpoints + "/*"},
 		"s3:ListBucket":             {dataset, checkpoints},
-		"s3:PutObject":              {checkpoints + "/runs/*"},
-		"s3:DeleteObject":           {checkpoints + "/runs/*"},
-		"s3:AbortMultipartUpload":   {checkpoints + "/runs/*"},
+		"s3:PutObject":              {own, earlier},
+		"s3:DeleteObject":           {own, earlier},
+		"s3:AbortMultipartUpload":   {own, earlier},
 		"kms:GenerateDataKey":       {key},
 		"kms:Decrypt":               {key},
 		"s3:PutBucketPolicy":        nil,
@@ -52,6 +54,15 @@ func TestTrainingReadsAllAndWritesRuns(t *testing.T) {
 		if got := allowed(t, d, action); !slices.Equal(got, want) {
 			t.Errorf("%s on %v, want %v", action, got, want)
 		}
+	}
+}
+
+// A pattern of service accounts does not match the one that runs of earlier releases shared, nor that of another name.
+func TestPodTrustOfRuns(t *testing.T) {
+	got := PodTrust("111122223333", "arn:aws:eks:us-west-2:111122223333:cluster/c", "training", "?*-??????????")[0].Condition
+	const tag = "aws:RequestTag/kubernetes-service-account"
+	if _, exact := got["StringEquals"][tag]; exact || !slices.Equal(got["StringLike"][tag], Values{"?*-??????????"}) {
+		t.Errorf("condition is %v", got)
 	}
 }
 

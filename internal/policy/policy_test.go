@@ -57,7 +57,7 @@ func TestNothingIsOpen(t *testing.T) {
 		"SageMaker":             SageMaker("aws", "us-west-2", account, access),
 		"ServiceTrust":          ServiceTrust("sagemaker.amazonaws.com", account),
 		"Trail.Bucket":          Trail{"arn:aws:cloudtrail:us-west-2:" + account + ":trail/t", account, "o-a"}.Bucket(bucket, inside),
-		"Training":              Training([]string{bucket}, []string{"arn:aws:s3:::w"}, "runs/", nil),
+		"Training":              Training([]string{bucket}, []string{"arn:aws:s3:::w"}, "runs/", "training", nil),
 	}
 	if declared := documentFunctions(t); !slices.Equal(declared, slices.Sorted(maps.Keys(documents))) {
 		t.Errorf("the package has %v; this test covers %v", declared, slices.Sorted(maps.Keys(documents)))

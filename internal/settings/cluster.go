@@ -17,7 +17,7 @@ import (
 const (
 	administrator = "administrator" // everything
 	ciAccess      = "ci"            // everything too: the pipeline that runs this program creates roles and namespaces
-	Scientist     = "scientist"     // work in the training namespace only
+	Scientist     = "scientist"     // see the training namespace, follow logs and execute commands in its pods
 )
 
 // Cluster describes the EKS cluster: an existing one with Kubeconfig, or one to create.
@@ -41,6 +41,16 @@ type Access struct {
 
 // Existing reports whether the cluster exists and is only used.
 func (c Cluster) Existing() bool { return c.Kubeconfig != "" }
+
+// ScientistAccess reports whether an access entry is for scientists.
+func (c Cluster) ScientistAccess() bool {
+	for _, access := range c.Access {
+		if access.Role == Scientist {
+			return true
+		}
+	}
+	return false
+}
 
 // PoolTypes returns the instance types of the pools with accelerators, sorted and without duplicates.
 func (c Cluster) PoolTypes() []string {

@@ -54,7 +54,7 @@ type raw struct {
 // input is what validation knows besides the values.
 type input struct {
 	stack       string
-	secretKeys  []string            // top-level keys that contain a secret, as the engine reports them
+	secretKeys  []string            // keys whose values are secret, with all their parts
 	environment func(string) string // looks up an environment variable
 	unread      field.ErrorList     // errors about what could not be read
 }
@@ -65,8 +65,8 @@ func (in input) read(p *field.Path) bool { return !overlaps(in.unread, p.String(
 // Load reads the values of a stack, by top-level key without the project's namespace; keys of other namespaces have
 // theirs, for example aws:region. Its error lists everything that is wrong: missing, mistyped, out of range and
 // contradictory values, unknown keys with the nearest known one, and keys of namespaces that the program does not read.
-// secretKeys are the top-level keys with a secret in them; a value of type SecretText under another key is an error, and
-// no error shows it. environment looks up variables; Load reads the Git tokens.
+// secretKeys are the keys whose values are secret, with all their parts; a value of type SecretText under another key is an error,
+// and no error shows it. environment looks up variables; Load reads the Git tokens.
 func Load(stack string, values map[string]string, secretKeys []string, environment func(string) string) (Settings, error) {
 	r, unread := decode(values)
 	s := r.resolve(stack)

@@ -107,7 +107,7 @@ func (t Training) validateContainer(p *field.Path) field.ErrorList {
 	} else if t.Command[0] == "" {
 		errs = append(errs, field.Required(command.Index(0), "name the program to start"))
 	}
-	return errs
+	return slices.Concat(errs, noTokens(command, t.Command), noTokens(p.Child("args"), t.Args))
 }
 
 func (t Training) validateEnvironment(p *field.Path, in input) field.ErrorList {
@@ -119,6 +119,8 @@ func (t Training) validateEnvironment(p *field.Path, in input) field.ErrorList {
 			errs = append(errs, field.Forbidden(at,
 				"looks like a secret, which the Job would show; run `pulumi config set --secret --path "+
 					"training.secrets."+name+"` instead"))
+		} else {
+			errs = append(errs, noToken(at, t.Environment[name])...)
 		}
 		if _, both := t.Secrets[name]; both {
 			errs = append(errs, field.Forbidden(at, "is also in training.secrets; remove one of them"))

@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,13 @@ func TestBadTrainingSettings(t *testing.T) {
 		{"platform's variable", training("environment", map[string]any{"CHECKPOINT_URI": "s3://x"}), []string{"training.environment.CHECKPOINT_URI: is set by the platform; choose another name"}},
 		{"token in the open", training("environment", map[string]any{"HF_TOKEN": secretText}), []string{"training.environment.HF_TOKEN: looks like a secret, which the Job would show; run `pulumi config set --secret --path training.secrets.HF_TOKEN` instead"}},
 		{"key in the open", training("environment", map[string]any{"WANDB_API_KEY": secretText}), []string{"training.environment.WANDB_API_KEY: looks like a secret, which the Job would show; run `pulumi config set --secret --path training.secrets.WANDB_API_KEY` instead"}},
+		{"token under another name", training("environment", map[string]any{"HUB": "hf_" + strings.Repeat("a1", 17)}), []string{"training.environment.HUB: contains a token of Hugging Face, which the stack file and the Job would show; " + useSecrets}},
+		{"token as argument", training("args", []any{"--hub=hf_" + strings.Repeat("a1", 17)}), []string{"training.args[0]: contains a token of Hugging Face, which the stack file and the Job would show; " + useSecrets}},
+		{"secret as argument", training("args", []any{"--steps=5", "--wandb-api-key", "0123", "--password=abc"}), []string{
+			"training.args[1]: --wandb-api-key has a value that looks like a secret, which the stack file and the Job would show; " + useSecrets,
+			"training.args[3]: --password has a value that looks like a secret, which the stack file and the Job would show; " + useSecrets,
+		}},
+		{"token in a command", training("command", []any{"sh", "-c", "git clone https://x:abc@github.com/a/b"}), []string{"training.command[2]: contains a URL with a password, which the stack file and the Job would show; " + useSecrets}},
 		{"secret in plain text", training("secrets", map[string]any{"HF_TOKEN": secretText}), []string{"training.secrets.HF_TOKEN: is stored in plain text in the stack file; run `pulumi config set --secret --path training.secrets.HF_TOKEN`, and rotate the old value"}},
 		{"empty secret", training("secrets", map[string]any{"HF_TOKEN": ""}), []string{"training.secrets.HF_TOKEN: is required; run `pulumi config set --secret --path training.secrets.HF_TOKEN`, or remove it"}},
 		{"secret as text", training("secrets", secretText), []string{"training.secrets: must be an object, for example {name: value}, got [secret]"}},
@@ -87,6 +95,63 @@ func TestGoodImages(t *testing.T) {
 	} {
 		if _, err := Load("dev", with(t, "dev", map[string]any{"training.image": image}), nil, token); err != nil {
 			t.Errorf("%s: %v", image, err)
+		}
+	}
+}
+
+// Every form of token is recognised in the middle of a text, and nothing else that a run is told.
+func TestTokens(t *testing.T) {
+	recognised := map[string]bool{}
+	for _, text := range []string{
+		"hf_" + strings.Repeat("aB", 17), "ghp_" + strings.Repeat("aB", 18), "github_pat_" + strings.Repeat("aB_", 20), "glpat-" + strings.Repeat("aB", 10),
+		"AKIA" + strings.Repeat("A1", 8), "xoxb-123456789012-abc", "sk-proj-" + strings.Repeat("aB", 20), "pul-" + strings.Repeat("0a", 20),
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "-----BEGIN OPENSSH PRIVATE KEY-----", "https://user:password@example.com/",
+	} {
+		found := noToken(nil, "before "+text+" after")
+		if len(found) != 1 || strings.Contains(found.ToAggregate().Error(), text) {
+			t.Errorf("%s: %v", text, found)
+			continue
+		}
+		recognised[found[0].Detail] = true
+	}
+	if len(recognised) != len(tokens) {
+		t.Errorf("%d kinds of tokens are tried, of %d", len(recognised), len(tokens))
+	}
+	harmless := []string{
+		"--model=s3://bucket/hf_tokenizers_of_the_research_department", "--eos-token=</s>", "--max-token", "4096", "--tokenizer=tokenizer", "--task-name=risk-aware-training-of-the-whole-model-2026",
+		"--hub-token=$(HF_TOKEN)", "--use-auth-token", "--use-auth-token=true", "--api-key", "$(API_KEY)", "https://$(USER):$(TOKEN)@example.com/", "sha256:" + strings.Repeat("0a", 32), "arn:aws:iam::111122223333:role/a",
+	}
+	if errs := noTokens(nil, harmless); len(errs) > 0 {
+		t.Errorf("refused: %v", errs)
+	}
+}
+
+// Of two secrets, the one that is in plain text in the stack file is refused. What the file does not have, or another file has, is
+// what the engine says of the whole key.
+func TestPlainBesideSecret(t *testing.T) {
+	values := with(t, "dev", map[string]any{"git.token": secretText, "training.secrets": map[string]any{"HF_TOKEN": secretText, "API.KEY": secretText}})
+	const secure = "{secure: AAAB}"
+	for name, c := range map[string]struct {
+		file  string
+		plain []string
+	}{
+		"both secret":      {"config: {llm-platform:training: {secrets: {HF_TOKEN: " + secure + ", API.KEY: " + secure + "}}}", nil},
+		"one plain":        {"config: {llm-platform:training: {secrets: {HF_TOKEN: " + secretText + ", API.KEY: " + secure + "}}}", []string{"training.secrets.HF_TOKEN"}},
+		"other plain":      {"config: {llm-platform:training: {secrets: {HF_TOKEN: " + secure + ", API.KEY: " + secretText + "}}}", []string{`training.secrets["API.KEY"]`}},
+		"one from ESC":     {"config: {llm-platform:training: {secrets: {API.KEY: " + secretText + "}}}", []string{`training.secrets["API.KEY"]`}},
+		"as JSON":          {`config: {llm-platform:training: '{"secrets": {"HF_TOKEN": "` + secretText + `"}}'}`, []string{"training.secrets.HF_TOKEN"}},
+		"section secret":   {"config: {llm-platform:training: " + secure + "}", nil},
+		"another file":     {"config: {llm-platform:storage: {keepData: false}}", nil},
+		"another project":  {"config: {other:training: {secrets: {HF_TOKEN: " + secretText + "}}}", nil},
+		"no configuration": {"", nil},
+		"no YAML":          {"config: [", nil},
+	} {
+		_, err := Load("dev", values, SecretKeys("llm-platform", []string{"git", "training"}, values, []byte(c.file)), token)
+		for _, key := range []string{"training.secrets.HF_TOKEN", `training.secrets["API.KEY"]`, "git.token"} {
+			refused := err != nil && strings.Contains(err.Error(), "\n  "+key+": is stored in plain text")
+			if refused != slices.Contains(c.plain, key) {
+				t.Errorf("%s: %s: refused %t: %v", name, key, refused, err)
+			}
 		}
 	}
 }

@@ -82,11 +82,9 @@ func entryName(p *field.Path, name string) field.ErrorList {
 	return field.ErrorList{field.Invalid(p, name, "must have a name of 1 to 40 lower-case letters, digits and hyphens")}
 }
 
-// mustBeSecret checks that a secret was set with --secret. The engine only reports which top-level keys contain a
-// secret, so of two secrets under one of them it cannot be told which one is in plain text.
+// mustBeSecret checks that a secret was set with --secret.
 func mustBeSecret(p *field.Path, value SecretText, secretKeys []string) field.ErrorList {
-	section, _, _ := strings.Cut(p.String(), ".")
-	if value == "" || slices.Contains(secretKeys, section) {
+	if value == "" || slices.ContainsFunc(secretKeys, func(key string) bool { return within(p.String(), key) }) {
 		return nil
 	}
 	return field.ErrorList{field.Forbidden(p,

@@ -31,7 +31,7 @@ func runOn(t *testing.T, instanceType string, nodes int) job.Run {
 		t.Fatal(err)
 	}
 	return job.Run{
-		Prefix: "train", Region: "us-west-2", Nodes: nodes, Number: 1, Retries: 3, GraceSeconds: 300,
+		Prefix: "train", Region: "us-west-2", Nodes: nodes, Number: 1, Retries: 3, GraceSeconds: 300, OwnAccount: true,
 		Pool: nodepool.Facts{
 			Name: "gpu", Type: machine, EFA: machine.EFAInterfaces, DiskGB: machine.InstanceStoreGB,
 			Labels: map[string]string{settings.PoolLabel: "gpu"}, TaintKey: "nvidia.com/gpu", TaintValue: "true",
@@ -51,7 +51,7 @@ func four(t *testing.T) job.Run {
 // inNamespace returns the namespace and what runs share in it, in the order in which the program creates them.
 func inNamespace(run job.Run) []runtime.Object {
 	objects := []runtime.Object{
-		job.Namespace(run.GraceSeconds), job.ServiceAccount(), job.Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run),
+		job.Namespace(run.GraceSeconds), job.NetworkPolicy(), job.ServicesQuota(), job.Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run),
 	}
 	if len(run.Secrets) > 0 {
 		values := map[string]string{}
@@ -73,7 +73,7 @@ func ofRun(run job.Run) []runtime.Object {
 	configMap.Data[job.ScriptCommit] = commit
 	rendered := run.Job()
 	rendered.Labels[job.CommitLabel] = commit
-	return []runtime.Object{configMap, run.Service(), rendered}
+	return []runtime.Object{run.ServiceAccount(), configMap, run.Service(), rendered}
 }
 
 const commit = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"

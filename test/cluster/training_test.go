@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"llm-platform/internal/job"
@@ -232,6 +233,37 @@ func TestQuota(t *testing.T) {
 	if all, err := pods(larger.Name()); err != nil || len(all) != 4 {
 		t.Errorf("%d pods (%v), want the 4 that the quota has room for", len(all), err)
 	}
+}
+
+// TestNothingIsPublished: the namespace has no room for a Service that load balancers or nodes publish, nor for one that becomes
+// such, whoever asks. A Service that only the cluster sees is accepted.
+func TestNothingIsPublished(t *testing.T) {
+	t.Cleanup(func() { deleteNamespace(t) })
+	create(t, inNamespace(four(t))...)
+	service := func(name string, kind corev1.ServiceType) *corev1.Service {
+		return &corev1.Service{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec:       corev1.ServiceSpec{Type: kind, Selector: map[string]string{"a": "b"}, Ports: []corev1.ServicePort{{Port: 80}}},
+		}
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "exceeded quota: services") {
+			t.Errorf("%s: %v, want a refusal by the quota", what, err)
+		}
+	}
+	for _, kind := range []corev1.ServiceType{corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeNodePort} {
+		refused(string(kind), tryToCreate(service("published", kind)))
+	}
+	unnumbered := service("published", corev1.ServiceTypeLoadBalancer) // a load balancer that sends to pods needs no ports of nodes
+	unnumbered.Spec.AllocateLoadBalancerNodePorts = ptr.To(false)
+	refused("a load balancer without node ports", tryToCreate(unnumbered))
+	if err := tryToCreate(service("inside", corev1.ServiceTypeClusterIP)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := shared.client.CoreV1().Services(namespace).Patch(context.Background(), "inside", types.MergePatchType, []byte(`{"spec":{"type":"LoadBalancer"}}`), metav1.PatchOptions{})
+	refused("a change of type", err)
 }
 
 // TestNextRun: an update creates the objects of the next run before it deletes the last run's Job. Although there are

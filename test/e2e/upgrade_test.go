@@ -24,8 +24,8 @@ import (
 const earlier = "a8c6ff7"
 
 // TestUpgrade brings a stack up with an earlier release, has an operator scale its pool, and goes on with today's program, on
-// the stack file and the scripts that the user has: nothing is deleted or replaced that CHANGELOG.md does not name, the run
-// goes on, and the pool keeps its size.
+// the stack file that the user has: nothing is deleted or replaced that CHANGELOG.md does not name, another run resumes the one that
+// ends, and the pool keeps its size.
 func TestUpgrade(t *testing.T) {
 	var rows table
 	defer func() { rows.print(os.Stdout) }()
@@ -47,13 +47,14 @@ func TestUpgrade(t *testing.T) {
 		up = enginetest.Run(t, before, "up")
 		return fmt.Sprintf("%d created", count(t, up, "create"))
 	})
-	run := newReader(t, up.Outputs).jobID()
+	run, _ := up.Outputs["runName"].(string)
+	job := newReader(t, up.Outputs).jobID()
 	newReader(t, up.Outputs).resize("cpu", &ekstypes.NodegroupScalingConfig{DesiredSize: aws.Int32(3), MaxSize: aws.Int32(5)})
 
-	today := "git ls-files -z --cached --others --exclude-standard -- . ':!scripts' | tar --create --null --ignore-failed-read --files-from -"
-	s := openProgram(t, "upgrade", source(t, "today", today, "git archive "+earlier+" scripts Pulumi.solo.yaml"))
+	today := "git ls-files -z --cached --others --exclude-standard | tar --create --null --ignore-failed-read --files-from -"
+	s := openProgram(t, "upgrade", source(t, "today", today, "git archive "+earlier+" Pulumi.solo.yaml"))
 	set(t, s, settings)
-	set(t, s, map[string]any{"training.graceSeconds": 300}) // as CHANGELOG.md says: the default was another
+	set(t, s, map[string]any{"training.resumeFrom": run}) // as CHANGELOG.md says
 	state := filepath.Join(t.TempDir(), "state.json")
 	if err := os.WriteFile(state, []byte(must(before.CLI(t.Context(), "stack", "export", "--show-secrets"))), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,13 +62,14 @@ func TestUpgrade(t *testing.T) {
 	must(s.CLI(t.Context(), "stack", "import", "--file", state))
 	step("preview", func() string {
 		preview := enginetest.Run(t, s, "preview")
-		enginetest.Named(t, preview)
+		enginetest.Named(t, preview, run)
 		return tally(preview)
 	})
 	step("up", func() string {
 		up = enginetest.Run(t, s, "up")
 		r := newReader(t, up.Outputs)
-		r.equal("id of the Job", r.jobID(), run)
+		r.equal("another Job", r.jobID() != job, true)
+		r.equal("the Job of the last run", r.kubectl("job", run, "-n", "training") == nil, true)
 		r.nodes("cpu", 3)
 		return tally(up)
 	})

@@ -27,7 +27,7 @@ func clusterRows() []Row {
 		{Base: "dev", Path: "cluster.access.team", Change: Renamed, Effect: Nothing,
 			With: map[string]any{"cluster.access.research": object{"principal": "arn:aws:iam::222222222222:role/team", "role": "scientist"}}, Note: "The principal keeps its access entry."},
 		{Base: "dev", Path: "cluster.access.team.principal", Change: Value, To: "arn:aws:iam::222222222222:role/research", Effect: Deletes, Note: "The access entry: the old principal loses its access, the new one gets its own."},
-		{Base: "dev", Path: "cluster.access.team.role", Change: Value, To: "administrator", Effect: Replaces, Note: "The policy of the access entry."},
+		{Base: "dev", Path: "cluster.access.team.role", Change: Value, To: "administrator", Effect: Deletes, Note: "What only scientists need in the namespace. The principal gets AWS's policy for administrators."},
 		{Base: "dev", Path: "cluster.systemInstanceType", Change: Value, To: "m6i.xlarge", Effect: Rolls, Says: []string{"cluster: replaces the system nodes"},
 			Note: "The system nodes. Runs continue."},
 		{Base: "dev", Path: "cluster.systemNodes", Change: Value, To: 4, Effect: InPlace, Quick: true},

@@ -52,7 +52,7 @@ func write(project, folder string) error {
 		return err
 	}
 	for name, pool := range pools {
-		run := job.New(training, "us-west-2", pool, scripts)
+		run := job.New(training, "us-west-2", pool, scripts, true)
 		if pool.Type.Kind == accelerator.None {
 			run.Nodes = 3
 		}
@@ -98,7 +98,7 @@ func objects(training settings.Training, run job.Run) []runtime.Object {
 	configMap.Data[job.ArtifactURI] = run.OutputURI("artifacts")
 	configMap.Data[job.ResumeFromURI] = run.ResumeURI("checkpoints")
 	configMap.Data[job.ScriptCommit] = strings.Repeat("c0", 20)
-	all := []runtime.Object{job.Namespace(training.GraceSeconds), job.ServiceAccount()}
+	all := []runtime.Object{job.Namespace(training.GraceSeconds), job.NetworkPolicy(), job.ServicesQuota(), run.ServiceAccount()}
 	if quota := job.Quota(map[string]nodepool.Facts{run.Pool.Name: run.Pool}, run); quota != nil {
 		all = append(all, quota)
 	}

@@ -18,15 +18,18 @@ func TestOptionalParts(t *testing.T) {
 		},
 		"storage.transfers":          map[string]any{"corpus": map[string]any{"source": "corpus/", "schedule": "rate(12 hours)"}},
 		"network.interfaceEndpoints": []any{"ecr.api"},
-		"cluster.access":             map[string]any{"team": map[string]any{"principal": "arn:aws:iam::222222222222:role/team", "role": "scientist"}},
-		"cluster.pools.trainium":     map[string]any{"instanceType": "trn1.2xlarge"},
+		"cluster.access": map[string]any{
+			"team": map[string]any{"principal": "arn:aws:iam::222222222222:role/team", "role": "scientist"},
+			"ops":  map[string]any{"principal": "arn:aws:iam::222222222222:role/ops", "role": "administrator"},
+		},
+		"cluster.pools.trainium": map[string]any{"instanceType": "trn1.2xlarge"},
 	} {
 		set(t, w, path, value)
 	}
 	enginetest.Run(t, w, "up")
 	for _, typ := range []string{
 		"aws:sagemaker/notebookInstance:NotebookInstance", "aws:datasync/task:Task", "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
-		"kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
+		"kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
 	} {
 		if len(named(cloud, typ, "")) == 0 {
 			t.Errorf("up created no %s", typ)

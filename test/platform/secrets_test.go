@@ -135,3 +135,15 @@ func TestSecretsStaySecret(t *testing.T) {
 		t.Errorf("secrets that arrived: %v; a Job: %v; this test tests nothing", arrived, job)
 	}
 }
+
+// A secret that is in plain text in the stack file is refused, also beside one that is encrypted.
+func TestPlainBesideSecret(t *testing.T) {
+	t.Parallel()
+	_, s := enginetest.Open(t, "dev")
+	secret(t, s, "training.secrets.HF_TOKEN", "PLANTED-encrypted")
+	set(t, s, "training.secrets.API_KEY", "PLANTED-plain")
+	_, message := enginetest.Fail(t, s, "preview")
+	if !strings.Contains(message, "training.secrets.API_KEY: is stored in plain text in the stack file") || strings.Contains(message, "HF_TOKEN") || strings.Contains(message, "PLANTED") {
+		t.Errorf("refused with: %s", message)
+	}
+}

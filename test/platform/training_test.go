@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"llm-platform/internal/stackfile"
@@ -168,4 +169,42 @@ func alone(t *testing.T, s *engine.Stack) {
 	})
 	set(t, s, "cluster", map[string]any{"pools": map[string]any{"gpu": map[string]any{"instanceType": "p5.48xlarge"}}})
 	secret(t, s, "cluster.kubeconfig", simcloud.Kubeconfig)
+}
+
+// In a cluster of the stack, a run comes with a service account of its own and its identity; one role serves all runs and stays
+// as it is. The pods of the run before lose both after their Job.
+func TestRunHasItsAccount(t *testing.T) {
+	t.Parallel()
+	var lock sync.Mutex
+	var deleted []string
+	cloud, s := enginetest.Open(t, "solo", func(c *simcloud.Cloud) {
+		c.OnCall = func(call simcloud.Call) error {
+			lock.Lock()
+			defer lock.Unlock()
+			if call.Op == "delete" {
+				deleted = append(deleted, call.Name)
+			}
+			return nil
+		}
+	})
+	set(t, s, "organization.accounts.training.id", simcloud.ManagementAccount)
+	set(t, s, "training.enabled", true)
+	set(t, s, "training.image", "registry.example.com/train:1")
+	first, _ := enginetest.Run(t, s, "up").Outputs["runName"].(string)
+	set(t, s, "training.args", []any{"--steps=50"})
+	up := enginetest.Run(t, s, "up")
+	second, _ := up.Outputs["runName"].(string)
+	want := []string{"update pulumi:index:Stash running"}
+	for op, run := range map[string]string{"create": second, "delete": first} {
+		want = append(want, runObjects(op, run)...)
+		want = append(want, op+" kubernetes:core/v1:ServiceAccount training-account-"+run, op+" aws:eks/podIdentityAssociation:PodIdentityAssociation training-identity-"+run)
+	}
+	enginetest.Expect(t, "another run", up, want...)
+	if len(deleted) == 0 || deleted[0] != "training-job-"+first {
+		t.Errorf("deleted in this order: %v", deleted)
+	}
+	accounts := named(cloud, "kubernetes:core/v1:ServiceAccount", "training-account-")
+	if len(accounts) != 1 || accounts[0].ID != "training/"+second {
+		t.Errorf("service accounts: %v", accounts)
+	}
 }

@@ -129,10 +129,6 @@ const decisions = [
   ['and for no stranger\'s', 'budgetsService', 'sts:AssumeRole', { on: iamRole('budgets', management), in: management, policy: 'budgetsTrust', context: { 'aws:SourceAccount': strange, 'aws:SourceArn': `arn:aws:budgets::${strange}:budget/b` } }, NotGranted, edit0('budgetsTrust', (s) => delete s.Condition)],
 
   // The training pod, the node, SageMaker.
-  ['the pod reads the dataset', 'pod', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket' }, Allowed, without('pod', 'ReadObjects')],
-  ['the pod does not write to it', 'pod', 's3:PutObject', { on: `${data}/a`, policy: 'datasetBucket' }, NotGranted, edit('pod', 'WriteRuns', (s) => (s.Resource = '*'))],
-  ['the pod writes checkpoints', 'pod', 's3:PutObject', { on: 'arn:aws:s3:::checkpoints/runs/1/a' }, Allowed, without('pod', 'WriteRuns')],
-  ['the pod writes nothing outside the runs', 'pod', 's3:PutObject', { on: 'arn:aws:s3:::checkpoints/other/a' }, NotGranted, edit('pod', 'WriteRuns', (s) => (s.Resource = 'arn:aws:s3:::checkpoints/*'))],
   ['the pod uses the data key', 'pod', 'kms:GenerateDataKey', { on: key, policy: 'key' }, Allowed, without('pod', 'UseKeys')],
   ['the pod does not delete it', 'pod', 'kms:ScheduleKeyDeletion', { on: key, policy: 'key' }, Denied, without(baseline, 'EncryptionStays'), NotGranted],
   ['the pod passes no role', 'pod', 'iam:PassRole', { on: iamRole('other'), context: { 'iam:PassedToService': 'ec2.amazonaws.com' } }, NotGranted, allow('pod', 'iam:*')],
@@ -145,12 +141,6 @@ const decisions = [
   ['SageMaker is its role for our account', 'sagemakerService', 'sts:AssumeRole', { on: iamRole('s'), in: training, policy: 'sagemakerTrust', context: { 'aws:SourceAccount': training } }, Allowed, edit0('sagemakerTrust', (s) => (s.Principal.Service = 'ec2.amazonaws.com'))],
   ['and not for a stranger\'s', 'sagemakerService', 'sts:AssumeRole', { on: iamRole('s'), in: training, policy: 'sagemakerTrust', context: { 'aws:SourceAccount': strange } }, NotGranted, edit0('sagemakerTrust', (s) => delete s.Condition)],
 
-  ['a training pod assumes its role', 'podsService', 'sts:AssumeRole', podTrust(), Allowed, edit0('podTrust', (s) => (s.Principal.Service = 'ec2.amazonaws.com'))],
-  ['and its session is tagged', 'podsService', 'sts:TagSession', podTrust(), Allowed, drop0('podTrust', 'sts:TagSession')],
-  ['not in another cluster of the account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:SourceArn': `arn:aws:eks:us-west-2:${training}:cluster/other` }), NotGranted, edit0('podTrust', (s) => delete s.Condition.ArnEquals)],
-  ['nor in a cluster of another account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:SourceAccount': strange }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:SourceAccount'])],
-  ['nor a pod of another namespace', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:RequestTag/kubernetes-namespace': 'default' }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:RequestTag/kubernetes-namespace'])],
-  ['nor one of another service account', 'podsService', 'sts:AssumeRole', podTrust({ 'aws:RequestTag/kubernetes-service-account': 'default' }), NotGranted, edit0('podTrust', (s) => delete s.Condition.StringEquals['aws:RequestTag/kubernetes-service-account'])],
 
   // The roles for everyday work.
   ['the role for scientists reads the dataset', 'reading', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket' }, Allowed, without('scientist', 'ReadObjects')],
@@ -241,17 +231,6 @@ function edit0(name, change) {
 
 function drop0(name, action) {
   return edit0(name, (s) => (s.Action = s.Action.filter((a) => a !== action)))
-}
-
-// podTrust is the request that EKS Pod Identity makes for a training pod, with some of its keys changed.
-function podTrust(context = {}) {
-  return {
-    on: iamRole('llm-platform-prod-training'), in: training, policy: 'podTrust',
-    context: {
-      'aws:SourceAccount': training, 'aws:SourceArn': `arn:aws:eks:us-west-2:${training}:cluster/llm-platform-prod`,
-      'aws:RequestTag/kubernetes-namespace': 'training', 'aws:RequestTag/kubernetes-service-account': 'training', ...context,
-    },
-  }
 }
 
 function token(policy, sub, aud = 'sts.amazonaws.com') {

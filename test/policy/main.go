@@ -88,7 +88,7 @@ func write() error {
 		"budgetsTrust":   policy.BudgetsTrust(partition, management),
 		"sagemaker":      policy.SageMaker(partition, region, training, access),
 		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
-		"pod":            policy.Training([]string{dataset}, []string{checkpoint}, settings.RunsPrefix, []string{key}),
+		"pod":            policy.Training([]string{dataset}, []string{checkpoint}, settings.RunsPrefix, settings.TrainingServiceAccount, []string{key}),
 		"scientist": policy.Scientist{
 			Partition: partition, Region: region, Account: training, Buckets: []string{dataset, checkpoint}, Keys: []string{key}, Cluster: "llm-platform-prod",
 		}.Document(),
@@ -97,7 +97,7 @@ func write() error {
 			"arn:aws:iam::" + management + ":role/aws-reserved/sso.amazonaws.com/us-west-2/AWSReservedSSO_Research_*",
 		}),
 		"push":           policy.PushImages(images),
-		"podTrust":       policy.PodTrust(training, "arn:aws:eks:"+region+":"+training+":cluster/llm-platform-prod", "training", "training"),
+		"podTrust":       policy.PodTrust(training, "arn:aws:eks:"+region+":"+training+":cluster/llm-platform-prod", settings.TrainingNamespace, settings.RunServiceAccounts),
 		"transfer":       transfer.Document(),
 		"datasetBucket":  policy.PrivateBucket(dataset, perimeter),
 		"releasedBucket": policy.PrivateBucket(dataset, released),

@@ -35,6 +35,9 @@ func TestMalformed(t *testing.T) {
 		many[i] = fmt.Sprintf("198.41.%d.0/24", i)
 	}
 	const vpc, task, group = "aws:ec2/vpc:Vpc", "aws:datasync/task:Task", "aws:ec2/securityGroup:SecurityGroup"
+	cni := func(values string) Resource {
+		return Resource{Type: addonType, Inputs: object{"clusterName": "c", "addonName": "vpc-cni", "configurationValues": values}}
+	}
 	for name, c := range map[string]struct {
 		resource Resource
 		want     string // part of the error; empty: accepted
@@ -45,6 +48,9 @@ func TestMalformed(t *testing.T) {
 		"e-mail with brackets":          {account("a", "aws+<stack>@acme.example"), `at "email"`},
 		"e-mail with two @":             {account("a", "a@b@acme.example"), `at "email"`},
 		"e-mail with a dot in front":    {account("a", ".aws@acme.example"), `at "email"`},
+		"network policies":              {cni(`{"enableNetworkPolicy":"true"}`), ""},
+		"network policies as a boolean": {cni(`{"enableNetworkPolicy":true}`), "ConfigurationValue"},
+		"network policies, misspelt":    {cni(`{"enableNetworkPolicies":"true"}`), "ConfigurationValue"},
 		"account name":                  {account("Forschung Köln", "a@acme.example"), `at "name"`},
 		"tag":                           {tagged(vpc, object{"Cost Center": "Köln/1 +-=._:@"}), ""},
 		"tag key":                       {tagged(vpc, object{"R&D": "1"}), "InvalidTag"},

@@ -1,6 +1,7 @@
 package simcloud
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -27,6 +28,8 @@ func (c *Cloud) refusal(r, old *record) error {
 		return c.pull(r.inputs)
 	case controlType:
 		return controlSize(r.inputs)
+	case addonType:
+		return configuration(r.inputs)
 	case attachmentType:
 		return c.attachments(r)
 	case objectType, copyType:
@@ -82,6 +85,24 @@ func sizes(inputs resource.PropertyMap) error {
 		return fmt.Errorf("InvalidParameterException: Minimum capacity %v can't be greater than desired size %v", least, desired)
 	case desired > most:
 		return fmt.Errorf("InvalidParameterException: desired capacity %v can't be greater than max size %v", desired, most)
+	}
+	return nil
+}
+
+// configuration refuses values of the CNI that its schema does not have: its booleans are text.
+// https://github.com/awslabs/cdk-eks-blueprints/pull/851, read 2026-11-26
+func configuration(inputs resource.PropertyMap) error {
+	values := text(inputs["configurationValues"])
+	if text(inputs["addonName"]) != "vpc-cni" || values == "" {
+		return nil
+	}
+	var known struct {
+		EnableNetworkPolicy string `json:"enableNetworkPolicy"`
+	}
+	decoder := json.NewDecoder(strings.NewReader(values))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&known); err != nil {
+		return fmt.Errorf("InvalidParameterException: ConfigurationValue provided in request is not supported: %w", err)
 	}
 	return nil
 }

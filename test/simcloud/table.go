@@ -15,6 +15,7 @@ const (
 	bucketType       = "aws:s3/bucketV2:BucketV2"
 	clusterType      = "aws:eks/cluster:Cluster"
 	controlType      = "aws:organizations/policy:Policy"
+	addonType        = "aws:eks/addon:Addon"
 	copyType         = "aws:s3/objectCopy:ObjectCopy"
 	groupType        = "aws:eks/nodeGroup:NodeGroup"
 	logGroupType     = "aws:cloudwatch/logGroup:LogGroup"
@@ -180,7 +181,7 @@ func kinds() map[string]kind {
 		"aws:eks/accessEntry:AccessEntry": {taken: "ResourceInUseException", tags: true, replace: "clusterName principalArn type", id: joined(":", "clusterName", "principalArn")},
 		"aws:eks/accessPolicyAssociation:AccessPolicyAssociation": {replace: "accessScope clusterName policyArn principalArn",
 			id: joined("#", "clusterName", "principalArn", "policyArn")},
-		"aws:eks/addon:Addon": {taken: "ResourceInUseException", tags: true, replace: "addonName clusterName", id: joined(":", "clusterName", "addonName")},
+		addonType: {taken: "ResourceInUseException", tags: true, replace: "addonName clusterName", id: joined(":", "clusterName", "addonName")},
 		clusterType: {name: "name", longest: 100, taken: "ResourceInUseException", tags: true,
 			replace: "accessConfig.bootstrapClusterCreatorAdminPermissions bootstrapSelfManagedAddons kubernetesNetworkConfig.ipFamily kubernetesNetworkConfig.serviceIpv4Cidr name roleArn",
 			outputs: func(v view) values {
@@ -247,6 +248,7 @@ func kinds() map[string]kind {
 		"core/v1:Secret":                                  "type stringData data",
 		"core/v1:Service":                                 "spec.clusterIP",
 		"core/v1:ServiceAccount":                          "",
+		"networking.k8s.io/v1:NetworkPolicy":              "",
 		"rbac.authorization.k8s.io/v1:ClusterRole":        "",
 		"rbac.authorization.k8s.io/v1:ClusterRoleBinding": "roleRef",
 		"rbac.authorization.k8s.io/v1:Role":               "",

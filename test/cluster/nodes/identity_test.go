@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,9 @@ func withIdentity(job map[string]any) {
 	}
 }
 
+// accountOfRun matches the service account of a run, as the trust policy of its role does.
+var accountOfRun = regexp.MustCompile(`^system:serviceaccount:training:.+-[0-9a-f]{10}$`)
+
 // startIdentity starts what EKS's agent is to the pods of a node: whoever shows a token of the run's service account gets
 // credentials. S3 does not look at them.
 func (c *cluster) startIdentity() error {
@@ -66,7 +70,7 @@ func (c *cluster) credentials(w http.ResponseWriter, request *http.Request) {
 	switch {
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
-	case request.URL.Path != "/v1/credentials" || !review.Status.Authenticated || review.Status.User.Username != "system:serviceaccount:training:training":
+	case request.URL.Path != "/v1/credentials" || !review.Status.Authenticated || !accountOfRun.MatchString(review.Status.User.Username):
 		http.Error(w, fmt.Sprintf("%s: %+v", request.URL.Path, review.Status), http.StatusForbidden)
 	default:
 		c.identities.Add(1)

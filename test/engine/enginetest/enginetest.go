@@ -92,8 +92,8 @@ func Expect(t testing.TB, what string, r engine.Result, want ...string) {
 	}
 }
 
-// Named fails the test for every deletion and replacement that CHANGELOG.md does not name.
-func Named(t testing.TB, preview engine.Result) {
+// Named fails the test for every deletion and replacement that CHANGELOG.md does not name, in which a name has RUN in place of the run.
+func Named(t testing.TB, preview engine.Result, run string) {
 	t.Helper()
 	repository, err := Repository()
 	if err != nil {
@@ -104,7 +104,8 @@ func Named(t testing.TB, preview engine.Result) {
 		t.Fatal(err)
 	}
 	for _, step := range preview.Changed() {
-		if step.Op != apitype.OpCreate && step.Op != apitype.OpUpdate && !strings.Contains(string(changelog), "`"+step.Name()+"`") {
+		name := strings.ReplaceAll(step.Name(), run, "RUN")
+		if step.Op != apitype.OpCreate && step.Op != apitype.OpUpdate && !strings.Contains(string(changelog), "`"+name+"`") {
 			t.Errorf("preview: %s, which CHANGELOG.md does not name", step)
 		}
 	}

@@ -58,6 +58,8 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 	access := policy.CI{
 		Partition: s.Partition,
 		Prefix:    s.Prefix + "-", // as Pulumi.yaml's autonaming pattern creates the names of roles
+		Project:   s.Project,
+		Stack:     s.Stack,
 		State:     cfg.StateBucketARN,
 		StateKey:  cfg.StateKMSKeyARN,
 	}

@@ -197,8 +197,6 @@ const decisions = [
   ['a pull request that nobody let in does not', 'github', 'sts:AssumeRoleWithWebIdentity', token('ciPreviewTrust', 'repo:octo@1/llm@2:pull_request'), NotGranted, edit0('ciPreviewTrust', (s) => s.Condition.StringEquals['token.actions.githubusercontent.com:sub'].push('repo:octo@1/llm@2:pull_request'))],
   ['a preview sees buckets', 'ciPreview', 's3:GetBucketVersioning', { on: data, policy: 'datasetBucket' }, Allowed, without('ciPreview', 'SeeResources')],
   ['a preview reads no data', 'ciPreview', 's3:GetObject', { on: `${data}/a`, policy: 'datasetBucket' }, NotGranted, edit('ciPreview', 'UseState', (s) => (s.Resource = '*'))],
-  ['a preview reads the state', 'ciPreview', 's3:GetObject', { on: 'arn:aws:s3:::state/.pulumi/a' }, Allowed, without('ciPreview', 'UseState')],
-  ['a preview does not write it', 'ciPreview', 's3:PutObject', { on: 'arn:aws:s3:::state/.pulumi/a' }, NotGranted, edit('ciPreview', 'UseState', (s) => (s.Action = 's3:*'))],
   ['a preview reads no secret', 'ciPreview', 'secretsmanager:GetSecretValue', { on: `arn:aws:secretsmanager:us-west-2:${training}:secret:s` }, NotGranted, allow('ciPreview', 'secretsmanager:Get*')],
   ['a preview makes nothing', 'ciPreview', 'ec2:CreateVpc', { on: `arn:aws:ec2:us-west-2:${training}:vpc/v` }, NotGranted, edit('ciPreview', 'SeeResources', (s) => s.Action.push('ec2:*'))],
   ['a preview cannot become the deploying role', 'ciPreview', 'sts:AssumeRole', { on: iamRole(deployRole) }, NotGranted, allow('ciPreview', 'sts:AssumeRole')],

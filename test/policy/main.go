@@ -22,6 +22,7 @@ const (
 	checkpoint = "arn:aws:s3:::checkpoints"
 	logBucket  = "arn:aws:s3:::logs"
 	state      = "arn:aws:s3:::state"
+	stateKey   = "arn:aws:kms:us-west-2:222222222222:key/state-prod"
 	key        = "arn:aws:kms:us-west-2:222222222222:key/data"
 	images     = "arn:aws:ecr:us-west-2:222222222222:repository/images"
 	killSwitch = "arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch"
@@ -52,7 +53,7 @@ func write() error {
 	}
 	access := policy.Access{ReadBuckets: []string{dataset}, WriteBuckets: []string{checkpoint}, Keys: []string{key}}
 	ci := policy.CI{
-		Partition: partition, Account: training, Prefix: "llm-platform-prod-", State: state,
+		Partition: partition, Account: training, Prefix: "llm-platform-prod-", Project: "llm-platform", Stack: "prod", State: state, StateKey: stateKey,
 		Roles: []string{policy.RoleARN(partition, training, cfg.Organization.RoleName)},
 	}
 	reader := ci

@@ -22,10 +22,10 @@ review:
 	@cd test && go run ./cmd/local -stack $(STACK) $$([ ! -e ../.build/base.yaml ] || echo -from ../.build/base.yaml) -report ../.build/preview.json
 	@.build/bin/review .build/preview.json > .build/review.md; code=$$?; cat .build/review.md; exit $$code
 
-# The S3 bucket and the KMS key for Pulumi's state, with the credentials of the AWS CLI. Leaves a key and a bucket policy that exist as
-# they are.
+# The S3 bucket for Pulumi's state and the KMS key for the secrets of STACK, with the credentials of the AWS CLI. Leaves keys and a
+# bucket policy that exist as they are.
 state:
-	@.github/state.sh
+	@STACK=$(STACK) .github/state.sh
 
 # Facts of docs/facts.md that nobody has checked for a year. Fails if there are some. Not part of `make test`, whose outcome
 # must not depend on the day.

@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up review state facts tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e picture
+.PHONY: preview up review state facts tools test lint test-edits test-failure test-policy scan test-cluster bench-run manifests test-training bench-training e2e picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -63,6 +63,16 @@ test-failure: tools
 # Who is allowed what, by a third-party evaluator of policies. Needs Node 20, and downloads three packages the first time.
 test-policy: test/policy/node_modules/.package-lock.json
 	cd test/policy && npm test
+
+# Third-party scanners over what dev and prod register in the simulator. Needs Python 3.11 or newer with venv, and downloads the
+# scanners, some 300 MB, the first time.
+scan: .build/scan/bin/checkov
+	cd test && go run ./scan $(CURDIR)/.build/scanned $(CURDIR)/.build/scan/bin
+
+.build/scan/bin/checkov: test/scan/requirements.txt
+	rm -rf .build/scan && python3 -m venv .build/scan
+	.build/scan/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@
 
 test/policy/node_modules/.package-lock.json: test/policy/package-lock.json
 	cd test/policy && npm ci --ignore-scripts --no-audit --no-fund

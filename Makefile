@@ -4,7 +4,7 @@ export GOFLAGS += -trimpath
 STACK ?= dev
 EVERY ?= 1
 
-.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy test-cluster bench-run manifests test-training bench-training e2e lab bench picture
+.PHONY: preview up review state facts prices tools test lint test-edits test-failure test-policy scan test-cluster bench-run manifests test-training bench-training e2e lab bench picture
 
 # A real `pulumi preview` of a stack against the simulator.
 preview:
@@ -22,10 +22,10 @@ review:
 	@cd test && go run ./cmd/local -stack $(STACK) $$([ ! -e ../.build/base.yaml ] || echo -from ../.build/base.yaml) -report ../.build/preview.json
 	@.build/bin/review .build/preview.json > .build/review.md; code=$$?; cat .build/review.md; exit $$code
 
-# The S3 bucket and the KMS key for Pulumi's state, with the credentials of the AWS CLI. Leaves a key and a bucket policy that exist as
-# they are.
+# The S3 bucket for Pulumi's state and the KMS key for the secrets of STACK, with the credentials of the AWS CLI. Leaves keys and a
+# bucket policy that exist as they are.
 state:
-	@.github/state.sh
+	@STACK=$(STACK) .github/state.sh
 
 # Facts of docs/facts.md that nobody has checked for a year. Fails if there are some. Not part of `make test`, whose outcome
 # must not depend on the day.
@@ -72,6 +72,16 @@ test-failure: tools
 # Who is allowed what, by a third-party evaluator of policies. Needs Node 20, and downloads three packages the first time.
 test-policy: test/policy/node_modules/.package-lock.json
 	cd test/policy && npm test
+
+# Third-party scanners over what dev and prod register in the simulator. Needs Python 3.11 or newer with venv, and downloads the
+# scanners, some 300 MB, the first time.
+scan: .build/scan/bin/checkov
+	cd test && go run ./scan $(CURDIR)/.build/scanned $(CURDIR)/.build/scan/bin
+
+.build/scan/bin/checkov: test/scan/requirements.txt
+	rm -rf .build/scan && python3 -m venv .build/scan
+	.build/scan/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@
 
 test/policy/node_modules/.package-lock.json: test/policy/package-lock.json
 	cd test/policy && npm ci --ignore-scripts --no-audit --no-fund

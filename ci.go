@@ -16,13 +16,14 @@ type CI struct {
 	pulumi.ResourceState
 
 	DeployRoleARN  pulumi.StringOutput // for workflows in the GitHub environment or on the GitLab branch; empty without CI
-	PreviewRoleARN pulumi.StringOutput // for the GitHub environments preview and drift, or all branches on GitLab; empty without CI
+	PreviewRoleARN pulumi.StringOutput // for the GitHub environments <ci.environment>-preview and -drift, or all branches on GitLab; empty without CI
 }
 
 type CIArgs struct {
 	Settings        settings.CI
-	RoleName        string // of the role that the deploy role may assume in every account; empty: it deploys with permissions of its own
-	PreviewRoleName string // of the role that the preview role may assume in every account; empty: none
+	Git             settings.Git // the server and the token with which the environments of ci.repository are created
+	RoleName        string       // of the role that the deploy role may assume in every account; empty: it deploys with permissions of its own
+	PreviewRoleName string       // of the role that the preview role may assume in every account; empty: none
 	Organization    *Organization
 }
 
@@ -58,6 +59,8 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 	access := policy.CI{
 		Partition: s.Partition,
 		Prefix:    s.Prefix + "-", // as Pulumi.yaml's autonaming pattern creates the names of roles
+		Project:   s.Project,
+		Stack:     s.Stack,
 		State:     cfg.StateBucketARN,
 		StateKey:  cfg.StateKMSKeyARN,
 	}
@@ -93,6 +96,9 @@ func newCI(ctx *pulumi.Context, name string, s scope.Scope, args CIArgs) (*CI, e
 		}).(pulumi.StringOutput))
 	if err != nil {
 		return nil, err
+	}
+	if err := newCIEnvironments(ctx, name, cfg, args.Git, ci); err != nil {
+		return nil, fmt.Errorf("GitHub environments: %w", err)
 	}
 	return ci, ctx.RegisterResourceOutputs(ci, pulumi.Map{"deployRoleArn": ci.DeployRoleARN, "previewRoleArn": ci.PreviewRoleARN})
 }

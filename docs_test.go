@@ -122,7 +122,11 @@ func TestDocsNameDeclaredSettings(t *testing.T) {
 			t.Errorf("README.md names %d settings: this test tests little", len(named))
 		}
 		for key := range named {
-			if _, declared := keys[key]; !declared && !strings.HasSuffix(key, ".go") {
+			_, declared := keys[key]
+			for known := range keys {
+				declared = declared || strings.HasPrefix(known, key+".") // ci.reviewers of ci.reviewers.users
+			}
+			if !declared && !strings.HasSuffix(key, ".go") {
 				t.Errorf("%s: %s is no key of Pulumi.yaml", file, key)
 			}
 		}

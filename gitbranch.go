@@ -91,11 +91,7 @@ func (b gitBuilder) commitMessage(script job.Script) pulumi.StringInput {
 }
 
 func (b gitBuilder) toGitHub(files job.Scripts) (delivered, error) {
-	provider, err := github.NewProvider(b.ctx, b.name+"-github", &github.ProviderArgs{
-		Owner:   pulumi.String(b.cfg.Owner),
-		BaseUrl: optional(b.cfg.BaseURL),
-		Token:   secretToken(b.cfg.Token),
-	}, pulumi.Parent(b.component))
+	provider, err := newGitHub(b.ctx, b.name+"-github", b.cfg, b.component)
 	if err != nil {
 		return delivered{}, fmt.Errorf("provider: %w", err)
 	}
@@ -143,6 +139,25 @@ func (b gitBuilder) toGitHub(files job.Scripts) (delivered, error) {
 		previous, d.commit = file, file.CommitSha
 	}
 	return d, nil
+}
+
+// newGitHub creates the provider of the owner's repositories. Without git.token the plugin reads GITHUB_TOKEN from the
+// engine's environment. NewProvider reads it too and would send it with the arguments, which are kept in the state: the
+// transformation removes it from them. The SDK of GitLab does not.
+// https://github.com/pulumi/pulumi-github/blob/v6.14.0/sdk/go/github/provider.go, read 2026-11-26
+func newGitHub(ctx *pulumi.Context, name string, cfg settings.Git, parent pulumi.Resource) (*github.Provider, error) {
+	token := secretToken(cfg.Token)
+	return github.NewProvider(ctx, name, &github.ProviderArgs{
+		Owner: pulumi.String(cfg.Owner), BaseUrl: optional(cfg.BaseURL), Token: token,
+	}, pulumi.Parent(parent), pulumi.Transformations([]pulumi.ResourceTransformation{
+		func(r *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
+			args, ok := r.Props.(*github.ProviderArgs)
+			if ok && token == nil {
+				args.Token = nil
+			}
+			return &pulumi.ResourceTransformationResult{Props: r.Props, Opts: r.Opts}
+		},
+	}))
 }
 
 // requireAbsent returns the hook that runs before the branch is created, and only then. GitHub's provider adopts an

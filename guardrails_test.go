@@ -270,9 +270,9 @@ func TestCITrustsTheGitServer(t *testing.T) {
 		deploy, preview            string // subjects
 	}{
 		"GitHub Enterprise Server": {map[string]any{"git.baseUrl": "https://git.example.com/api/v3/", "ci.repository": "o/r"},
-			"ci-github", "git.example.com/_services/token", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
+			"ci-github", "git.example.com/_services/token", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:environment:dev-preview repo:o/r:environment:dev-drift"},
 		"GHE.com": {map[string]any{"git.baseUrl": "https://api.acme.ghe.com/", "ci.repository": "o/r"},
-			"ci-github", "token.actions.acme.ghe.com", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
+			"ci-github", "token.actions.acme.ghe.com", "sts.amazonaws.com", "repo:o/r:environment:dev", "repo:o/r:environment:dev-preview repo:o/r:environment:dev-drift"},
 		"GitLab": {map[string]any{"git.provider": "gitlab", "git.repository": "g/scripts", "ci.repository": "g/s/p", "ci.environment": "live"},
 			"ci-gitlab", "gitlab.com", "https://gitlab.com", "project_path:g/s/p:ref_type:branch:ref:live", "project_path:g/s/p:ref_type:branch:ref:*"},
 	} {

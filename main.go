@@ -72,7 +72,7 @@ func platform(ctx *pulumi.Context) error {
 		return fmt.Errorf("budgets: %w", err)
 	}
 	ci, err := newCI(ctx, "ci", s, CIArgs{
-		Settings: cfg.CI, RoleName: cfg.Organization.RoleName, PreviewRoleName: cfg.Organization.PreviewRoleName, Organization: org,
+		Settings: cfg.CI, Git: cfg.Git, RoleName: cfg.Organization.RoleName, PreviewRoleName: cfg.Organization.PreviewRoleName, Organization: org,
 	})
 	if err != nil {
 		return fmt.Errorf("ci: %w", err)

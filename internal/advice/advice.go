@@ -77,6 +77,8 @@ func remedies() []remedy {
 			"The reservation has no free instances: reduce the pool or stop what else uses the reservation, or enlarge it."},
 
 		// GitHub and GitLab.
+		{[]string{"billing plan"},
+			"GitHub offers reviewers of environments in private repositories with GitHub Enterprise only: make ci.repository public, change the plan, or remove ci.reviewers."},
 		{[]string{"repository rule violations", "gh013", "gh006", "protected branch"},
 			"A rule of the repository forbids it: exempt the token's user from the ruleset or protection, or choose another git.branch."},
 		{[]string{" 409 …does not match"},

@@ -33,8 +33,10 @@ type CI struct {
 	Partition string
 	Account   string   // 12 digits; account of the roles
 	Prefix    string   // of the names of the stack's roles; that of the CI roles is CIPrefix
+	Project   string   // Pulumi project and
+	Stack     string   // stack, whose state it is
 	State     string   // ARN of the bucket with Pulumi's state; empty: the state is elsewhere
-	StateKey  string   // ARN of the KMS key that encrypts state or its secrets; empty: none
+	StateKey  string   // ARN of the KMS key that encrypts the secrets in the state; empty: none
 	Roles     []string // ARNs of the roles that may be assumed
 	Boundary  string   // ARN of the permissions boundary that every role must have; empty: none
 }
@@ -42,10 +44,10 @@ type CI struct {
 // CIPrefix returns the prefix of the names of a stack's CI roles, which the deploy role cannot change.
 func (c CI) CIPrefix() string { return c.Prefix + "ci-" }
 
-// Preview returns the permissions of a preview: to describe resources, but to read no object, secret or parameter,
-// since a pull request's code runs with them before anyone has reviewed it.
+// Preview returns the permissions of a preview: to describe resources, and to read the stack's own state with its secrets,
+// but no other object, secret or parameter, since a pull request's code runs with them before it is merged.
 func (c CI) Preview() Document {
-	return append(Describe(nil), c.reach("s3:GetObject", "kms:Decrypt")...)
+	return append(Describe(nil), c.reach(Values{"s3:GetObject"}, Values{"kms:Decrypt"})...)
 }
 
 // Describe returns the permissions to describe the program's resources, which a preview and a refresh need, but to read
@@ -147,33 +149,21 @@ func (c CI) Deploy() Document {
 			},
 		},
 	}
-	return append(d, c.reach(stateWrites...)...)
+	return append(d, c.reach(stateWrites, stateKeyUses)...)
 }
 
 // Assume returns the permissions of a deployment that only assumes other roles.
-func (c CI) Assume() Document { return c.reach(stateWrites...) }
+func (c CI) Assume() Document { return c.reach(stateWrites, stateKeyUses) }
 
-var stateWrites = []string{"s3:DeleteObject", "s3:GetObject", "s3:PutObject", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
+// What a deployment does with the state's objects and key.
+var (
+	stateWrites  = Values{"s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
+	stateKeyUses = Values{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
+)
 
-// reach returns the permissions for the actions on Pulumi's state, and to assume the roles.
-func (c CI) reach(actions ...string) Document {
-	var d Document
-	pick := func(service string) (of Values) {
-		for _, action := range actions {
-			if strings.HasPrefix(action, service) {
-				of = append(of, action)
-			}
-		}
-		return of
-	}
-	if c.State != "" {
-		d = append(d,
-			Statement{Sid: "FindState", Effect: Allow, Action: []string{"s3:GetBucketLocation", "s3:ListBucket"}, Resource: []string{c.State}},
-			Statement{Sid: "UseState", Effect: Allow, Action: pick("s3:"), Resource: []string{c.State + "/*"}})
-	}
-	if c.StateKey != "" {
-		d = append(d, Statement{Sid: "UseStateKey", Effect: Allow, Action: pick("kms:"), Resource: []string{c.StateKey}})
-	}
+// reach returns the permissions for the actions on Pulumi's state and its key, and to assume the roles.
+func (c CI) reach(objects, keys Values) Document {
+	d := c.useState(objects, keys)
 	if len(c.Roles) > 0 {
 		d = append(d, Statement{Sid: "AssumeRoles", Effect: Allow, Action: assume, Resource: sorted(c.Roles)})
 	}

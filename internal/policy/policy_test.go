@@ -29,7 +29,7 @@ func TestJSON(t *testing.T) {
 func TestNothingIsOpen(t *testing.T) {
 	const account, bucket = "123456789012", "arn:aws:s3:::b"
 	access := Access{ReadBuckets: []string{"arn:aws:s3:::r"}, WriteBuckets: []string{"arn:aws:s3:::w"}, Keys: []string{"arn:aws:kms:::key/k"}}
-	ci := CI{Partition: "aws", Account: account, Prefix: "llm-dev-", State: bucket, StateKey: "arn:aws:kms:::key/s", Roles: []string{"arn:aws:iam::1:role/r"}}
+	ci := CI{Partition: "aws", Account: account, Prefix: "llm-dev-", Project: "llm", Stack: "dev", State: bucket, StateKey: "arn:aws:kms:::key/s", Roles: []string{"arn:aws:iam::1:role/r"}}
 	inside := Perimeter{Partition: "aws", Account: account, Organization: "o-a", Trusted: []string{account}}
 	guardrails := NewGuardrails("Deploy", nil, []string{"us-west-2"}, []string{"p5.48xlarge"}, nil).For(account)
 	documents := map[string]Document{ // by the function that returns it

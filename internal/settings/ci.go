@@ -12,11 +12,12 @@ import (
 
 // CI describes the roles that GitHub Actions or GitLab pipelines assume.
 type CI struct {
-	Server             string   // GitHub or GitLab
-	Issuer             string   // of the tokens, as a URL without https://, for example gitlab.com
-	Audience           string   // of the tokens
-	Repository         string   // owner/name, or owner@id/name@id; on GitLab with all groups. Empty: no CI roles
-	Environment        string   // GitHub environment, or protected branch on GitLab, of the workflows that deploy
+	Server             string // GitHub or GitLab
+	Issuer             string // of the tokens, as a URL without https://, for example gitlab.com
+	Audience           string // of the tokens
+	Repository         string // owner/name, or owner@id/name@id; on GitLab with all groups. Empty: no CI roles
+	Environment        string // GitHub environment, or protected branch on GitLab, of the workflows that deploy
+	Reviewers          Reviewers
 	Account            string   // name of the account of the roles
 	CreateProvider     bool     // create the OIDC provider for the issuer; an account has one at most
 	StateBucketARN     string   // S3 bucket with Pulumi's state; empty: it is elsewhere
@@ -43,30 +44,34 @@ func (c CI) DeploySubject() string {
 	return "repo:" + c.Repository + ":environment:" + c.Environment
 }
 
-// PreviewSubjects returns the token subjects of workflows that preview. On GitHub it is those in the environments preview,
-// which reviewers can let a pull request into, and drift, for nightly runs of the main branch. GitLab's subjects name a
-// branch and not a merge request, so there it is a pattern for all branches of the project.
+// PreviewSubjects returns the token subjects of workflows that preview. On GitHub it is those in two environments of the stack.
+// GitLab's subjects name a branch and not a merge request, so there it is a pattern for all branches of the project.
 func (c CI) PreviewSubjects() []string {
 	if c.Server == GitLab {
 		return []string{"project_path:" + c.Repository + ":ref_type:branch:ref:*"}
 	}
-	return []string{"repo:" + c.Repository + ":environment:preview", "repo:" + c.Repository + ":environment:drift"}
+	var subjects []string
+	for _, e := range c.Environments()[1:] {
+		subjects = append(subjects, "repo:"+c.Repository+":environment:"+e.Name)
+	}
+	return subjects
 }
 
 type rawCI struct {
-	Repository         string   `json:"repository"`
-	Environment        string   `json:"environment"` // default: the stack's name; on GitLab main
-	Account            string   `json:"account"`
-	CreateProvider     bool     `json:"createProvider"`
-	StateBucketARN     string   `json:"stateBucketArn"`
-	StateKMSKeyARN     string   `json:"stateKmsKeyArn"`
-	DeployAssumeRoles  []string `json:"deployAssumeRoles"`
-	PreviewAssumeRoles []string `json:"previewAssumeRoles"`
+	Repository         string    `json:"repository"`
+	Environment        string    `json:"environment"` // default: the stack's name; on GitLab main
+	Reviewers          Reviewers `json:"reviewers"`
+	Account            string    `json:"account"`
+	CreateProvider     bool      `json:"createProvider"`
+	StateBucketARN     string    `json:"stateBucketArn"`
+	StateKMSKeyARN     string    `json:"stateKmsKeyArn"`
+	DeployAssumeRoles  []string  `json:"deployAssumeRoles"`
+	PreviewAssumeRoles []string  `json:"previewAssumeRoles"`
 }
 
 func (c rawCI) resolve(stack string, git Git) CI {
 	resolved := CI{
-		Repository: c.Repository, Environment: c.Environment, Account: c.Account, CreateProvider: c.CreateProvider,
+		Repository: c.Repository, Environment: c.Environment, Reviewers: c.Reviewers, Account: c.Account, CreateProvider: c.CreateProvider,
 		StateBucketARN: c.StateBucketARN, StateKMSKeyARN: c.StateKMSKeyARN,
 		DeployAssumeRoles: c.DeployAssumeRoles, PreviewAssumeRoles: c.PreviewAssumeRoles,
 	}
@@ -149,7 +154,7 @@ func (c rawCI) validate(p *field.Path, s Settings, in input) field.ErrorList {
 			return field.ErrorList{field.Required(repositoryKey,
 				"with organization.mode none, the stack's organization.previewRoleName trusts the CI preview role only. Set it, or name an existing role")}
 		}
-		if c.StateBucketARN != "" || c.StateKMSKeyARN != "" || len(c.DeployAssumeRoles)+len(c.PreviewAssumeRoles) > 0 {
+		if !c.Reviewers.Empty() || c.StateBucketARN != "" || c.StateKMSKeyARN != "" || len(c.DeployAssumeRoles)+len(c.PreviewAssumeRoles) > 0 {
 			return field.ErrorList{field.Required(repositoryKey,
 				"other ci keys have no effect without it: set it, or remove them")}
 		}
@@ -158,6 +163,7 @@ func (c rawCI) validate(p *field.Path, s Settings, in input) field.ErrorList {
 	errs := slices.Concat(
 		validateIssuer(field.NewPath("git", "baseUrl"), s.Git),
 		s.CI.validateRepository(repositoryKey, p.Child("environment")),
+		s.CI.validateReviewers(p.Child("reviewers"), s.Git, in),
 		knownAccount(p.Child("account"), c.Account, organization, in),
 		bucketARN.optional(p.Child("stateBucketArn"), c.StateBucketARN),
 		keyARN.optional(p.Child("stateKmsKeyArn"), c.StateKMSKeyARN),

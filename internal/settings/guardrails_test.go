@@ -28,7 +28,10 @@ func good() raw {
 
 // errorsOf returns the errors of the three sections, one a line.
 func errorsOf(r raw) []string {
-	s, in := r.resolve("dev"), input{stack: "dev"}
+	s, in := r.resolve("dev"), input{stack: "dev", environment: token}
+	if _, without := r.Tags["tokenless"]; without {
+		in.environment = func(string) string { return "" }
+	}
 	var lines []string
 	for _, err := range slices.Concat(
 		r.Guardrails.validate(field.NewPath("guardrails"), s),
@@ -48,7 +51,7 @@ func TestGoodGuardrailsBudgetAndCI(t *testing.T) {
 			s.Budget.KillSwitch = Automatic
 			s.Budget.Emails, s.Budget.SNSTopicARN = nil, "arn:aws:sns:us-east-1:123456789012:budgets"
 			s.CI = rawCI{
-				Repository: "octo-org@123456/octo.repo@456789", Environment: "production", Account: "testing",
+				Repository: "octo-org@123456/octo.repo@456789", Environment: "production", Account: "testing", Reviewers: Reviewers{[]int{1, 2}, []int{3}},
 				StateBucketARN: "arn:aws:s3:::state", StateKMSKeyARN: "arn:aws:kms:us-west-2:123456789012:key/abc",
 				DeployAssumeRoles: []string{"arn:aws:iam::123456789012:role/path/deploy"}, PreviewAssumeRoles: []string{"arn:aws:iam::123456789012:role/read"},
 			}
@@ -131,6 +134,15 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		}},
 		{"ci.repository: is required; other ci keys have no effect without it: set it, or remove them", func(s *raw) { s.CI.Repository, s.CI.StateBucketARN = "", "arn:aws:s3:::state" }},
 		{`ci.environment: must be the name of a GitHub environment, not a pattern: letters, digits, dots, _ and -, got "prod:*"`, func(s *raw) { s.CI.Environment = "prod:*" }},
+		{"ci.reviewers: must be 6 users and teams together at most, got 7", func(s *raw) { s.CI.Reviewers = Reviewers{[]int{1, 2, 3, 4, 5}, []int{1, 2}} }},
+		{"ci.reviewers.users[1]: must be an id on GitHub, each once, got 1", func(s *raw) { s.CI.Reviewers = Reviewers{[]int{1, 1}, nil} }},
+		{"ci.reviewers.teams[0]: must be an id on GitHub, each once, got 0", func(s *raw) { s.CI.Reviewers = Reviewers{nil, []int{0}} }},
+		{"ci.reviewers: is for GitHub, and git.provider is gitlab; protect the branch of ci.environment in GitLab instead", func(s *raw) {
+			s.CI.Reviewers, s.Git.Provider, s.CI.Repository = Reviewers{[]int{1}, nil}, GitLab, "a/b"
+		}},
+		{"git.token: is required; ci.reviewers needs a token that may administer ci.repository: set GITHUB_TOKEN in the environment, or remove ci.reviewers", func(s *raw) {
+			s.CI.Reviewers, s.Tags = Reviewers{[]int{1}, nil}, map[string]string{"tokenless": ""}
+		}},
 		{`ci.account: must be an account of organization.accounts, got "deployment"`, func(s *raw) { s.CI.Account = "deployment" }},
 		{`ci.stateBucketArn: must be the ARN of a bucket, for example arn:aws:s3:::pulumi-state, got "state"`, func(s *raw) { s.CI.StateBucketARN = "state" }},
 		{`ci.stateKmsKeyArn: must be the ARN of a KMS key, for example arn:aws:kms:us-west-2:111122223333:key/…, got "alias/state"; an alias or an id is not enough`, func(s *raw) { s.CI.StateKMSKeyARN = "alias/state" }},
@@ -160,7 +172,7 @@ func TestSubjects(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	s.CI.Repository = "owner@1/name@2"
-	if got, want := s.CI.PreviewSubjects(), []string{"repo:owner@1/name@2:environment:preview", "repo:owner@1/name@2:environment:drift"}; !slices.Equal(got, want) {
+	if got, want := s.CI.PreviewSubjects(), []string{"repo:owner@1/name@2:environment:dev-preview", "repo:owner@1/name@2:environment:dev-drift"}; !slices.Equal(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -173,13 +185,13 @@ func TestIssuers(t *testing.T) {
 		issuer, audience, deploy, preview string
 	}{
 		"github.com": {rawGit{Provider: GitHub}, "o@1/r@2", "", "token.actions.githubusercontent.com", "sts.amazonaws.com",
-			"repo:o@1/r@2:environment:dev", "repo:o@1/r@2:environment:preview repo:o@1/r@2:environment:drift"},
+			"repo:o@1/r@2:environment:dev", "repo:o@1/r@2:environment:dev-preview repo:o@1/r@2:environment:dev-drift"},
 		"no Git": {rawGit{Provider: None}, "o/r", "", "token.actions.githubusercontent.com", "sts.amazonaws.com",
-			"repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
+			"repo:o/r:environment:dev", "repo:o/r:environment:dev-preview repo:o/r:environment:dev-drift"},
 		"GHE.com": {rawGit{Provider: GitHub, BaseURL: "https://api.acme.ghe.com/"}, "o/r", "", "token.actions.acme.ghe.com", "sts.amazonaws.com",
-			"repo:o/r:environment:dev", "repo:o/r:environment:preview repo:o/r:environment:drift"},
+			"repo:o/r:environment:dev", "repo:o/r:environment:dev-preview repo:o/r:environment:dev-drift"},
 		"GitHub Enterprise Server": {rawGit{Provider: GitHub, BaseURL: "https://git.example.com/api/v3/"}, "o/r", "live", "git.example.com/_services/token", "sts.amazonaws.com",
-			"repo:o/r:environment:live", "repo:o/r:environment:preview repo:o/r:environment:drift"},
+			"repo:o/r:environment:live", "repo:o/r:environment:live-preview repo:o/r:environment:live-drift"},
 		"gitlab.com": {rawGit{Provider: GitLab}, "g/s/p", "", "gitlab.com", "https://gitlab.com",
 			"project_path:g/s/p:ref_type:branch:ref:main", "project_path:g/s/p:ref_type:branch:ref:*"},
 		"GitLab of one's own": {rawGit{Provider: GitLab, BaseURL: "https://git.example.com/api/v4/"}, "g/p", "release/live", "git.example.com", "https://git.example.com",

@@ -14,7 +14,7 @@ import (
 // Warnings returns what is accepted and likely to fail or to disappoint, one line each, with the key first. They follow
 // from the settings alone, so that a preview shows them all.
 func (s Settings) Warnings() []string {
-	return slices.Concat(s.placeWarnings(), s.systemWarnings(), s.Organization.trustWarnings(), s.organizationWarnings(), s.storageWarnings(), s.endpointWarnings(), s.trainingWarnings())
+	return slices.Concat(s.placeWarnings(), s.systemWarnings(), s.Organization.trustWarnings(), s.organizationWarnings(), s.storageWarnings(), s.endpointWarnings(), s.trainingWarnings(), s.ciWarnings())
 }
 
 func (s Settings) placeWarnings() []string {

@@ -46,9 +46,12 @@ func TestWarnings(t *testing.T) {
 		"bare system type":            {object{"cluster.systemInstanceType": "m7i.metal-24xl"}, nil},
 		"ARM system type":             {object{"cluster.systemInstanceType": "r8g.2xlarge"}, nil},
 		"system type elsewhere":       {and(existing, object{"cluster.systemInstanceType": "m7i.larg", "training.nodes": 1}), nil},
+		"nobody approves":             {object{"ci.reviewers.users": []any{}}, []string{"ci.reviewers: is empty, so whoever may push to example@0/llm-platform@0 deploys, unless somebody has protected its environments dev, dev-preview, dev-drift by hand"}},
+		"a branch on GitLab":          {object{"ci.repository": "a/b", "ci.reviewers.users": []any{}, "git.provider": "gitlab"}, []string{"ci.environment: whoever may push to the branch main of a/b deploys: protect it"}},
+		"no CI":                       {object{"ci.repository": "", "ci.reviewers.users": []any{}}, nil},
 		"DataSync and requester pays": {object{"storage.sourceBucket": "data", "storage.requesterPays": true, "storage.transfers": object{"a": object{}}}, []string{"storage.transfers: AWS does not say"}},
 	} {
-		set := and(object{"cluster.publicCidrs": []any{"8.8.8.0/24"}, "network.acceleratorZones": []any{"a"}}, c.set)
+		set := and(object{"cluster.publicCidrs": []any{"8.8.8.0/24"}, "network.acceleratorZones": []any{"a"}, "ci.reviewers.users": []any{1}}, c.set)
 		s, err := Load("dev", with(t, "dev", set), []string{"cluster"}, token)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -66,14 +69,14 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// The stack files that come with the program have one thing that a first real deployment must change.
+// The stack files that come with the program have what a first real deployment must change.
 func TestWarningsOfShippedStacks(t *testing.T) {
-	for stack, want := range map[string]string{"dev": "cluster.publicCidrs[0]: 203.0.113.0/24 is a placeholder", "prod": "cluster.publicCidrs: is empty"} {
+	for stack, want := range map[string][]string{"dev": {"cluster.publicCidrs[0]: 203.0.113.0/24 is a placeholder", "ci.reviewers: is empty"}, "prod": {"cluster.publicCidrs: is empty"}} {
 		s, err := Load(stack, with(t, stack, nil), nil, token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Warnings(); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		if got := s.Warnings(); !slices.EqualFunc(got, want, strings.HasPrefix) {
 			t.Errorf("%s: %q", stack, got)
 		}
 	}

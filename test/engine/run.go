@@ -127,6 +127,7 @@ func (s *Stack) Run(ctx context.Context, verb string) (Result, error) {
 	cmd := exec.CommandContext(ctx, s.options.Tools.Pulumi, args...)
 	cmd.Dir, cmd.Env = filepath.Join(s.folder, "project"), s.env
 	cmd.Stdout, cmd.Stderr = s.options.Out, s.options.Out
+	cmd.Cancel = func() error { return killTree(cmd.Process) }
 	cmd.WaitDelay = 5 * time.Second // for what a killed CLI leaves behind
 	runErr := cmd.Run()
 	result, err := readEvents(events)

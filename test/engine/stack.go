@@ -232,6 +232,7 @@ func (s *Stack) CLI(ctx context.Context, args ...string) (stdout string, err err
 	cmd.Env = s.env
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Cancel = func() error { return killTree(cmd.Process) }
 	cmd.WaitDelay = 5 * time.Second // for what a killed CLI leaves behind
 	if err := cmd.Run(); err != nil {
 		return out.String(), fmt.Errorf("pulumi %s: %w: %s", args[0], err, strings.TrimSpace(errs.String()+out.String()))

@@ -32,6 +32,7 @@ const (
 	vpc          = "vpc-platform"
 	prefix       = "llm-platform-prod"
 	killSwitch   = "arn:aws:organizations::111111111111:policy/o-example/service_control_policy/p-killswitch"
+	stateKey     = "arn:aws:kms:us-west-2:222222222222:key/state-prod"
 )
 
 func main() {
@@ -73,7 +74,7 @@ func write() error {
 	solo.Organization, solo.Trusted = "", []string{training, testing}
 	solo.Network = policy.NewNetwork(partition, training, prefix, vpc, "", nil)
 	ci := policy.CI{
-		Partition: partition, Account: training, Prefix: "llm-platform-prod-", State: state,
+		Partition: partition, Account: training, Prefix: "llm-platform-prod-", Project: "llm-platform", Stack: "prod", State: state, StateKey: stateKey,
 		Roles: []string{policy.RoleARN(partition, training, cfg.Organization.RoleName)},
 	}
 	previewer := ci

@@ -1,6 +1,8 @@
 // The accounts, the people in them and the evaluator that judges them.
+import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { dirname } from 'node:path'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { runSimulation } from '@cloud-copilot/iam-simulate'
 
@@ -136,12 +138,15 @@ export async function judge(request, docs) {
   return answer.overallResult
 }
 
-// knownKeys puts the keys of another issuer of tokens for GitHub's and GitLab's: the evaluator's list of
-// keys has sub and aud for that one only, and it leaves out what is not in the list. It finds an encryption context
-// only by the name that the service reference has.
+// knownKeys puts keys that the evaluator knows for others: its list has sub and aud for one issuer of tokens only, and the encryption
+// context only by the name that the service reference has, and it leaves out what is not in the list.
 function knownKeys(simulation) {
-  const text = JSON.stringify(simulation).replaceAll('kms:EncryptionContext:aws:logs:arn', 'kms:EncryptionContext:${EncryptionContextKey}')
-  return JSON.parse(text.replaceAll(/"(token\.actions\.githubusercontent\.com|gitlab\.com):/g, '"accounts.google.com:'))
+  return JSON.parse(
+    JSON.stringify(simulation)
+      .replaceAll(/"(token\.actions\.githubusercontent\.com|gitlab\.com):/g, '"accounts.google.com:')
+      .replaceAll('kms:EncryptionContext:aws:logs:arn', 'kms:EncryptionContext:${EncryptionContextKey}')
+      .replaceAll('"kms:EncryptionContext:aws:s3:arn"', '"kms:RequestAlias"')
+  )
 }
 
 // Mistakes to make in the documents.
@@ -175,3 +180,17 @@ export const drop = (name, sid, action) =>
     if (left.length === list(s.Action).length) throw new Error(`no ${action} in ${sid}`)
     s.Action = left
   })
+
+// decide tests decisions: each has the answer that we want, and a mistake in one of the documents that must turn it.
+export function decide(decisions) {
+  for (const [name, person, action, request, want, mistake] of decisions) {
+    test(`${name} [${person}, ${action}]`, async () => {
+      const asked = { who: person, action, ...request }
+      assert.equal(await judge(asked, documents), want)
+      const wrong = structuredClone(documents)
+      mistake(wrong)
+      assert.notDeepEqual(wrong, documents, 'the mistake changes nothing')
+      assert.equal((await judge(asked, wrong)) === 'Allowed', want !== 'Allowed', 'the mistake turns nothing')
+    })
+  }
+}

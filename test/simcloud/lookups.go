@@ -37,6 +37,8 @@ func (p *provider) Invoke(ctx context.Context, req *pulumirpc.InvokeRequest) (*p
 	case "github:index/getRepository:getRepository":
 		name, fullName := text(args["name"]), in.account+"/"+text(args["name"]) // every repository exists
 		found = values{"id": name, "name": name, "fullName": fullName, "defaultBranch": c.defaultBranch(fullName), "htmlUrl": "https://github.com/" + fullName}
+	case "github:index/getRepositoryEnvironments:getRepositoryEnvironments":
+		found = values{"repository": text(args["repository"]), "environments": c.environments(in, text(args["repository"]))}
 	case "github:index/getBranch:getBranch":
 		found, err = c.getBranch(in, text(args["repository"]), text(args["branch"]))
 	default:
@@ -124,6 +126,16 @@ func (c *Cloud) getBranch(in instance, repository, branch string) (values, error
 		return nil, fmt.Errorf("error reading GitHub branch reference %s/%s (%s): 404 Not Found", in.account, repository, branch)
 	}
 	return values{"id": repository + ":" + branch, "repository": repository, "branch": branch, "ref": "refs/heads/" + branch, "sha": sha}, nil
+}
+
+func (c *Cloud) environments(in instance, repository string) []any {
+	found := []any{}
+	for _, r := range c.records {
+		if r.typ == "github:index/repositoryEnvironment:RepositoryEnvironment" && r.account == in.account && text(r.inputs["repository"]) == repository {
+			found = append(found, values{"name": text(r.inputs["environment"]), "nodeId": hexOf(8, r.id)})
+		}
+	}
+	return found
 }
 
 func md5Hex(content []byte) string { return fmt.Sprintf("%x", md5.Sum(content)) }

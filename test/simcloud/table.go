@@ -226,6 +226,9 @@ func kinds() map[string]kind {
 			outputs: func(v view) values { return values{"ref": "refs/heads/" + v.input("branch"), "sha": v.hex("sha", 40)} }},
 		"github:index/repositoryFile:RepositoryFile": {replace: "branch file repository", id: joined(":", "repository", "branch", "file"),
 			moves: moves{"commitSha": changes()}, outputs: func(v view) values { return values{"commitSha": v.hex("commitSha", 40)} }},
+		// An existing environment is overwritten, as the real provider does.
+		"github:index/repositoryEnvironment:RepositoryEnvironment":                                 {replace: "environment", id: joined(":", "repository", "environment")},
+		"github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy": {replace: "environment", id: joined(":", "repository", "environment", "branchPattern")},
 		"gitlab:index/branch:Branch": {taken: "Branch already exists", replace: "name project ref", id: joined(":", "project", "name"),
 			outputs: func(v view) values {
 				project, name := v.input("project"), v.input("name")

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -80,23 +81,33 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// The bucket and the key of the state are created once, and what protects them is set each time.
+// The bucket and the keys of the state are created once, and what protects them is set each time. A stack has a key of its own,
+// also beside a bucket that an earlier release created.
 func TestState(t *testing.T) {
+	const keys, bucket = "arn:aws-cn:kms:cn-north-1:111122223333:key/", "llm-platform-state-111122223333-cn-north-1"
 	aws := recorded + `case "$*" in
 *"query Account"*) echo 111122223333 ;;
 *"query Arn"*) echo arn:aws-cn:sts::111122223333:assumed-role/a/b ;;
-"kms create-key"*) touch key; echo 1234abcd ;;
-"kms describe-key"*) [ -e key ] && echo arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd ;;
+"kms create-key"*" prod "*) echo 5678 ;;
+"kms create-key"*) echo 1234 ;;
+"kms create-alias"*) mkdir -p "$4" && echo "$6" > "$4/id" ;;
+"kms describe-key"*) [ -e "$4/id" ] && echo ` + keys + `$(cat "$4/id") ;;
 "s3api head-bucket"* | "s3api get-bucket-policy"*) [ -e bucket ] ;;
 "s3api put-bucket-policy"*) touch bucket ;;
 esac`
+	bucketKey, stackKey := "kms create-alias --alias-name alias/llm-platform-state --target-key-id 1234\n", "kms create-alias --alias-name alias/llm-platform-state-prod --target-key-id 5678\n"
 	always := []string{
-		"kms enable-key-rotation --key-id arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd", "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
-		"put-bucket-versioning --bucket llm-platform-state-111122223333-cn-north-1 --versioning-configuration Status=Enabled",
-		`"KMSMasterKeyID": "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd"`}
-	once := []string{"kms create-key", `"aws:SecureTransport": "false"`, `"arn:aws-cn:s3:::llm-platform-state-111122223333-cn-north-1/*"`, "kms create-alias --alias-name alias/llm-platform-state --target-key-id 1234abcd", "create-bucket --bucket llm-platform-state-111122223333-cn-north-1 --create-bucket-configuration LocationConstraint=cn-north-1"}
-	for name, files := range map[string]map[string]string{"new": nil, "again": {"key": "", "bucket": ""}} {
-		calls, out, code := fake(t, map[string]string{"aws": aws}, []string{"AWS_REGION=cn-north-1"}, files, filepath.Join(folder(t), ".github", "state.sh"))
+		"kms enable-key-rotation --key-id " + keys + "1234\n", "kms enable-key-rotation --key-id " + keys + "5678\n", "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
+		"put-bucket-versioning --bucket " + bucket + " --versioning-configuration Status=Enabled", `"KMSMasterKeyID": "` + keys + `1234"`}
+	ofBucket := []string{`"aws:SecureTransport": "false"`, `"arn:aws-cn:s3:::` + bucket + `/*"`, bucketKey, "create-bucket --bucket " + bucket + " --create-bucket-configuration LocationConstraint=cn-north-1"}
+	earlier := map[string]string{"bucket": "", "alias/llm-platform-state/id": "1234"}
+	again := maps.Clone(earlier)
+	again["alias/llm-platform-state-prod/id"] = "5678"
+	for name, c := range map[string]struct {
+		files          map[string]string
+		bucket, secret bool // are created
+	}{"new": {nil, true, true}, "of an earlier release": {earlier, false, true}, "again": {again, false, false}} {
+		calls, out, code := fake(t, map[string]string{"aws": aws}, []string{"AWS_REGION=cn-north-1", "STACK=prod"}, c.files, filepath.Join(folder(t), ".github", "state.sh"))
 		if code != 0 {
 			t.Fatalf("%s: %d %s", name, code, out)
 		}
@@ -105,15 +116,19 @@ esac`
 				t.Errorf("%s: %q not in\n%s", name, text, calls)
 			}
 		}
-		for _, text := range once {
-			if strings.Contains(calls, text) != (name == "new") {
+		for _, text := range ofBucket {
+			if strings.Contains(calls, text) != c.bucket {
 				t.Errorf("%s: %q in\n%s", name, text, calls)
 			}
 		}
+		if strings.Contains(calls, stackKey) != c.secret {
+			t.Errorf("%s: %q in\n%s", name, stackKey, calls)
+		}
 		for _, line := range []string{
-			"pulumi login 's3://llm-platform-state-111122223333-cn-north-1?region=cn-north-1'",
-			"pulumi stack init STACK --secrets-provider 'awskms:///alias/llm-platform-state?region=cn-north-1'",
-			"pulumi config set --path ci.stateBucketArn arn:aws-cn:s3:::llm-platform-state-111122223333-cn-north-1",
+			"pulumi login 's3://" + bucket + "?region=cn-north-1'",
+			"pulumi stack init prod --secrets-provider 'awskms:///alias/llm-platform-state-prod?region=cn-north-1'",
+			"pulumi config set --path ci.stateBucketArn arn:aws-cn:s3:::" + bucket,
+			"pulumi config set --path ci.stateKmsKeyArn " + keys + "5678",
 		} {
 			if !strings.Contains(out, line+"\n") {
 				t.Errorf("%s: %q not in\n%s", name, line, out)
@@ -122,10 +137,17 @@ esac`
 	}
 }
 
-// Without a region nothing is created.
-func TestStateNeedsARegion(t *testing.T) {
-	calls, out, code := fake(t, map[string]string{"aws": recorded + `[ "$1" != configure ]`}, nil, nil, filepath.Join(folder(t), ".github", "state.sh"))
-	if code != 1 || !strings.Contains(out, "set AWS_REGION") || strings.Contains(calls, "create") {
-		t.Errorf("%d %s %s", code, calls, out)
+// Without a region or a stack nothing is created, and nothing after a key that cannot be.
+func TestStateNeeds(t *testing.T) {
+	for want, c := range map[string]struct{ env, fails, not string }{
+		"set AWS_REGION":            {"STACK=prod", "configure", "create"},
+		"STACK: is the stack":       {"AWS_REGION=us-west-2", "configure", "create"},
+		"kms create-key is refused": {"AWS_REGION=us-west-2 STACK=prod", "kms", "create-alias"},
+	} {
+		calls, out, code := fake(t, map[string]string{"aws": recorded + `[ "$1" != ` + c.fails + ` ] || { echo "$1 $2 is refused" >&2; exit 1; }`},
+			strings.Fields(c.env), nil, filepath.Join(folder(t), ".github", "state.sh"))
+		if code != 1 || !strings.Contains(out, want) || strings.Contains(calls, c.not) {
+			t.Errorf("%d %s %s", code, calls, out)
+		}
 	}
 }

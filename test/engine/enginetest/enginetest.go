@@ -5,6 +5,7 @@ package enginetest
 import (
 	"cmp"
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,7 @@ func Open(t testing.TB, stack string, prepare ...func(*simcloud.Cloud)) (*simclo
 }
 
 // OpenWith is Open with more options; those that Open sets are set here too, but for the project's folder if there is one.
+// Env is added to that of the cloud.
 func OpenWith(t testing.TB, options engine.Options, prepare ...func(*simcloud.Cloud)) (*simcloud.Cloud, *engine.Stack) {
 	t.Helper()
 	repository, err := Repository()
@@ -46,7 +48,9 @@ func OpenWith(t testing.TB, options engine.Options, prepare ...func(*simcloud.Cl
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	options.Env, options.Out = cloud.Env(), t.Output()
+	env := cloud.Env()
+	maps.Copy(env, options.Env)
+	options.Env, options.Out = env, t.Output()
 	s, err := engine.Open(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)

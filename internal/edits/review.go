@@ -22,8 +22,11 @@ func (e Edit) Review() (notes []string, err error) {
 	for _, c := range e.changes() {
 		for _, r := range rules() {
 			check := r.changed
-			if c.gone {
+			switch {
+			case c.gone:
 				check = r.gone
+			case c.added:
+				check = r.added
 			}
 			if check == nil || !matches(r.key, c.key) {
 				continue
@@ -47,13 +50,13 @@ func (e Edit) Review() (notes []string, err error) {
 	return nil, fmt.Errorf("refused edit of stack %s: %d error%s; nothing was changed\n%s", e.Stack, len(refused), plural, strings.Join(refused, "\n"))
 }
 
-// change is one fact that differs. A key that is new is no change: what it describes is created, and the preview shows
-// that.
+// change is one fact that differs.
 type change struct {
 	Edit
 	key      string
 	old, new string
 	gone     bool // what the key describes is no longer desired
+	added    bool // what the key describes is new
 }
 
 // changes returns the changes by key.
@@ -61,7 +64,12 @@ func (e Edit) changes() []change {
 	var all []change
 	for _, key := range slices.Sorted(maps.Keys(e.Old)) {
 		if desired, ok := e.New[key]; !ok || desired != e.Old[key] {
-			all = append(all, change{e, key, e.Old[key], desired, !ok})
+			all = append(all, change{Edit: e, key: key, old: e.Old[key], new: desired, gone: !ok})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.New)) {
+		if _, ok := e.Old[key]; !ok {
+			all = append(all, change{Edit: e, key: key, new: e.New[key], added: true})
 		}
 	}
 	return all

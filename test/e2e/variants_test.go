@@ -67,7 +67,7 @@ func variants(t *testing.T) []variant {
 				}},
 				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}, want: []string{running}}, // which has the cost
 				{name: "not to be moved", set: map[string]any{
-					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "deployment",
+					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "training",
 					"organization.mode": "adopt", "network.cidr": "10.32.0.0/16",
 					"ci.repository": "example/llm-platform", // an Enterprise Server's has no ids
 				}, refused: []string{

@@ -32,7 +32,7 @@ type remedy struct {
 func remedies() []remedy {
 	return []remedy{
 		{[]string{"service control policy"},
-			"A guardrail denies it: see guardrails.* of this stack, and the organization's other policies."},
+			"A guardrail denies it or, over budget, the kill switch: see guardrails.* and budget.* of this stack (docs/governance.md), and the organization's other policies."},
 
 		// Organizations.
 		{[]string{"email_already_exists"},

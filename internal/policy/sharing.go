@@ -22,9 +22,10 @@ var shares = Values{
 	"s3:AssociateAccessGrantsIdentityCenter", "s3:CreateAccessGrant*", "s3:PutAccessGrantsInstanceResourcePolicy",
 	"s3:PutAccessPoint*", "s3:PutAccountPublicAccessBlock", "s3:PutBucketAcl", "s3:PutBucketOwnershipControls",
 	"s3:PutBucketPublicAccessBlock", "s3:PutMultiRegionAccessPointPolicy", "s3:PutObjectAcl", "s3:PutObjectVersionAcl", "s3:PutReplicationConfiguration",
-	"s3:UpdateAccessGrantsLocation", "s3-object-lambda:PutObjectAcl", "s3-object-lambda:PutObjectVersionAcl", "s3express:Put*Policy", "s3files:PutFileSystemPolicy", "s3tables:Put*Policy", "s3tables:Put*Replication",
+	"s3:UpdateAccessGrantsLocation", "s3-object-lambda:PutObjectAcl", "s3-object-lambda:PutObjectVersionAcl", "s3express:PutAccessPointPolicy", "s3express:PutBucketPolicy", "s3files:PutFileSystemPolicy", "s3tables:PutTableBucketPolicy", "s3tables:PutTableBucketReplication",
+	"s3tables:PutTablePolicy", "s3tables:PutTableReplication",
 	"s3vectors:PutVectorBucketPolicy",
-	"sagemaker:CreateLineageGroupPolicy", "sagemaker:CreateSharedModel", "sagemaker:Put*Policy", "sagemaker:UpdateSharedModel",
+	"sagemaker:CreateLineageGroupPolicy", "sagemaker:CreateSharedModel", "sagemaker:PutLineageGroupPolicy", "sagemaker:PutModelPackageGroupPolicy", "sagemaker:PutResourcePolicy", "sagemaker:UpdateSharedModel",
 	"secretsmanager:PutResourcePolicy", "ssm:ModifyDocumentPermission", "ssm:PutResourcePolicy",
 }
 

@@ -3,6 +3,8 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -101,6 +103,9 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// endsInWildcard matches the actions that service control policies have always accepted.
+var endsInWildcard = regexp.MustCompile(`^(\*|[a-z0-9-]+:[A-Za-z0-9]*\*?)$`)
+
 // Every statement but the root user's leaves the deploying role alone, or the program
 // could lock itself out.
 func TestEveryGuardrailExemptsTheDeployingRole(t *testing.T) {
@@ -114,6 +119,11 @@ func TestEveryGuardrailExemptsTheDeployingRole(t *testing.T) {
 			seen++
 			if s.Effect != Deny {
 				t.Errorf("%s: %s: a guardrail only denies", p.Name, s.Sid)
+			}
+			for _, action := range slices.Concat(s.Action, s.NotAction) {
+				if !endsInWildcard.MatchString(action) {
+					t.Errorf("%s: %s: %s has a wildcard before its end", p.Name, s.Sid, action)
+				}
 			}
 			exempt := s.Condition["ArnNotLike"]["aws:PrincipalArn"]
 			if s.Sid == "NoRootUser" {

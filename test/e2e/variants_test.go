@@ -45,7 +45,7 @@ func variants(t *testing.T) []variant {
 				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
 				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-dev-")),
-					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
+					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-data:2 guardrails-regions:2 guardrails-services:2]")
 				r.equal("OU of training", r.ouOf("training"), "llm-dev-workloads")
 				r.equal("OU of deployment", r.ouOf("deployment"), "llm-dev-infrastructure")
 				r.network(5)
@@ -109,7 +109,7 @@ func variants(t *testing.T) []variant {
 			read: func(r *reader) {
 				r.equal("buckets", r.buckets("llm-platform-prod-"), 5)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-prod-")),
-					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
+					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-data:2 guardrails-regions:2 guardrails-services:2]")
 				r.equal("OU of training", r.ouOf("training"), "llm-prod-workloads")
 				r.network(7)
 				r.cluster(nil, addons)

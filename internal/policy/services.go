@@ -6,7 +6,7 @@ import "slices"
 // accelerators, or spend money, in ways that no condition of a policy sees; guardrails.allowedServices adds to them.
 var everywhere = []string{
 	// Accounts, people and bills; global lists most of these for the region guardrail.
-	"iam", "sts", "organizations", "account", "sso", "identitystore", // sign in, and see where
+	"iam", "sts", "organizations", "account", "sso", "identitystore", "signin", // sign in, and see where
 	"budgets", "ce", "cur", "billing", "consolidatedbilling", "freetier", "invoicing", "payments", "pricing", "tax", // see what it costs
 	"support", "supportplans", "trustedadvisor", "health", "servicequotas", "artifact", // ask AWS, and read what it reports
 	"tag", "resource-groups", "resource-explorer-2", // find what exists

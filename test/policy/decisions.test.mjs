@@ -199,6 +199,9 @@ const decisions = [
   ['and uses what guardrails.allowedServices lists', 'tester', 'dynamodb:PutItem', { on: `arn:aws:dynamodb:us-west-2:${testing}:table/t` }, Allowed, notAllowed('dynamodb')],
   ['a service that somebody lists still buys nothing', 'tester', 'dynamodb:PurchaseReservedCapacityOfferings', {}, Denied, drop(services, 'NoPurchases', 'dynamodb:PurchaseReservedCapacityOfferings')],
   ['the training account uses any service', 'scientist', 'lambda:ListFunctions', {}, Allowed, edit(services, 'OnlyAllowedServices', (s) => delete s.Condition.StringNotEquals)],
+  ['CI deploys from an account that does not train', 'ciElsewhere', 'sts:AssumeRole', { on: iamRole(deployRole) }, Allowed, notAllowed('sts')],
+  ['and uses the state', 'ciElsewhere', 's3:PutObject', { on: 'arn:aws:s3:::state/.pulumi/stacks/llm-platform/prod.json' }, Allowed, notAllowed('s3')],
+  ['previews see the stack there', 'previewer', 'resource-groups:GetGroup', { on: `arn:aws:resource-groups:us-west-2:${testing}:group/g` }, Allowed, notAllowed('resource-groups')],
   ['so does the deploying role anywhere', 'deployerInTesting', 'lambda:ListFunctions', {}, Allowed, exemptNobody(services, 'OnlyAllowedServices')],
   ['and a role that is exempt by name', 'exempt', 'lambda:ListFunctions', {}, Allowed, exemptNobody(services, 'OnlyAllowedServices')],
 

@@ -69,6 +69,7 @@ export const who = {
   sagemaker: role(training, 'llm-platform-prod-sagemaker-role', 'sagemaker'),
   ciDeploy: role(training, 'llm-platform-prod-ci-deploy-0123456', 'ciDeploy'),
   ciAssume: role(training, 'llm-platform-prod-ci-deploy-0123456', 'ciAssume'),
+  ciElsewhere: role(testing, 'llm-platform-prod-ci-deploy-0123456', 'ciAssume'),
   ciPreview: role(training, 'llm-platform-prod-ci-preview', 'ciPreview'),
   ciPreviewNamed: role(training, 'llm-platform-prod-ci-preview-0123456', everything),
   ciBounded: role(training, 'llm-platform-prod-ci-deploy-0123456', 'ciBounded'),

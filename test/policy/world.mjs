@@ -170,3 +170,22 @@ export const drop = (name, sid, action) =>
     if (left.length === list(s.Action).length) throw new Error(`no ${action} in ${sid}`)
     s.Action = left
   })
+
+// both makes two mistakes: an organization's guardrails deny it too, and without one the role's own policy must.
+export function both(one, other) {
+  return (docs) => {
+    one(docs)
+    other(docs)
+  }
+}
+
+export function edit0(name, change) {
+  return (docs) => change(docs[name].Statement[0])
+}
+
+export function drop0(name, action) {
+  return edit0(name, (s) => (s.Action = s.Action.filter((a) => a !== action)))
+}
+
+export const iamRole = (name, account = training) => `arn:aws:iam::${account}:role/${name}`
+export const Allowed = 'Allowed', Denied = 'ExplicitlyDenied', NotGranted = 'ImplicitlyDenied'

@@ -138,7 +138,7 @@ func (b budgetBuilder) killSwitch(controls policy.Guardrails, after []pulumi.Res
 	if err != nil {
 		return nil, err
 	}
-	stop, err := newControlPolicy(b.ctx, b.name+"-killswitch", "Kill switch of "+b.scope.Project+" "+b.scope.Stack+": no new accelerated instances",
+	stop, err := newControlPolicy(b.ctx, b.name+"-killswitch", "Kill switch of "+b.scope.Project+" "+b.scope.Stack+": denies launching accelerated instances, purchases and growth",
 		pulumi.String(content), pulumi.Parent(b.component), pulumi.DependsOn(after))
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)

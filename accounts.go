@@ -181,8 +181,7 @@ func (b orgBuilder) previewRoles(org *Organization, args OrganizationArgs) error
 			Name:        b.cfg.PreviewRoleName,
 			Description: "Previews assume this role, read-only",
 			Trust: pulumi.All(management, ci).ApplyT(func(ids []any) (string, error) {
-				access := policy.CI{Prefix: b.scope.Prefix + "-"}
-				return policy.PreviewTrust(b.scope.Partition, ids[0].(string), ids[1].(string), access.CIPrefix()).JSON()
+				return policy.PreviewTrust(b.scope.Partition, ids[0].(string), ids[1].(string), b.scope.Prefix+"-").JSON()
 			}).(pulumi.StringOutput),
 			Permissions: pulumi.String(permissions),
 			Account:     account.ID,

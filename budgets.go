@@ -61,6 +61,9 @@ func newBudgets(ctx *pulumi.Context, name string, s scope.Scope, args BudgetArgs
 			if err := b.action(account, budget, *stop); err != nil {
 				return fmt.Errorf("account %s: kill switch: %w", account.Name, err)
 			}
+			if err := b.rescue(account, args.Controls); err != nil {
+				return fmt.Errorf("account %s: rescue %w", account.Name, err)
+			}
 		}
 	}
 	return ctx.RegisterResourceOutputs(component, pulumi.Map{})
@@ -135,7 +138,7 @@ func (b budgetBuilder) killSwitch(controls policy.Guardrails, after []pulumi.Res
 	if err != nil {
 		return nil, err
 	}
-	stop, err := newControlPolicy(b.ctx, b.name+"-killswitch", "Kill switch of "+b.scope.Project+" "+b.scope.Stack+": no new accelerated instances",
+	stop, err := newControlPolicy(b.ctx, b.name+"-killswitch", "Kill switch of "+b.scope.Project+" "+b.scope.Stack+": denies launching accelerated instances, purchases and growth",
 		pulumi.String(content), pulumi.Parent(b.component), pulumi.DependsOn(after))
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -190,5 +193,22 @@ func (b budgetBuilder) action(account scope.Account, budget *budgets.Budget, sto
 		ExecutionRoleArn: stop.role.Arn,
 		Subscribers:      subscribers,
 	}, pulumi.Parent(b.component), pulumi.DependsOn(stop.role.Ready))
+	return err
+}
+
+// rescue creates the role that shrinks pools while the kill switch is attached to the account.
+func (b budgetBuilder) rescue(account scope.Account, controls policy.Guardrails) error {
+	partition := b.scope.Partition
+	_, err := b.scope.NewRole(b.ctx, b.name+"-rescue-"+account.Name, scope.RoleArgs{
+		Name:        controls.Rescue,
+		Description: "Shrinks node pools and endpoints while the kill switch is attached",
+		Account:     account.ID,
+		Trust: scope.Document(account.ID, func(id string) policy.Document {
+			return policy.PrincipalTrust([]string{policy.RoleARN(partition, id, controls.DeployRole)})
+		}),
+		Permissions: scope.Document(account.ID, func(id string) policy.Document { return policy.Rescue(partition, id) }),
+		Parent:      b.component,
+		Provider:    account.Provider,
+	})
 	return err
 }

@@ -67,18 +67,19 @@ func TestGuardrailsAreCreatedOneAfterAnother(t *testing.T) {
 			t.Errorf("%s does not wait for %s", first.name, name)
 		}
 	}
-	chain := []string{
-		"guardrails-baseline", "guardrails-regions", "guardrails-accelerators",
-		"guardrails-unit-infrastructure-baseline", "guardrails-unit-infrastructure-regions", "guardrails-unit-infrastructure-accelerators",
-		"guardrails-unit-workloads-baseline", "guardrails-unit-workloads-regions", "guardrails-unit-workloads-accelerators",
-		"budgets-killswitch",
+	var chain []string
+	for _, target := range []string{"guardrails-", "guardrails-unit-infrastructure-", "guardrails-unit-workloads-"} {
+		for _, part := range []string{"baseline", "regions", "accelerators", "services", "data"} {
+			chain = append(chain, target+part)
+		}
 	}
+	chain = append(chain, "budgets-killswitch")
 	for i, name := range chain[1:] {
 		if !g.one(t, name).dependsOn(chain[i]) {
 			t.Errorf("%s does not wait for %s", name, chain[i])
 		}
 	}
-	if len(g.of(attachment)) != 6 {
+	if len(g.of(attachment)) != 10 {
 		t.Errorf("%d attachments", len(g.of(attachment)))
 	}
 	for _, a := range g.of(attachment) {
@@ -108,13 +109,23 @@ func TestGuardrailsNameTheTrainingAccount(t *testing.T) {
 	}
 }
 
-// The CI roles and the issuer that they trust are guarded like the exempt roles that trust them.
+// The roles that exempt roles trust, and all identity providers, are guarded like the exempt roles.
 func TestGuardrailsGuardCIRoles(t *testing.T) {
-	for repository, want := range map[string][]string{
-		"o/r": {"arn:*:iam::*:oidc-provider/token.actions.githubusercontent.com", "arn:*:iam::*:role/OrganizationAccountAccessRole", "arn:*:iam::*:role/llm-platform-dev-ci-*"},
-		"":    {"arn:*:iam::*:role/OrganizationAccountAccessRole"},
+	always := []string{
+		"arn:*:iam::*:oidc-provider/*", "arn:*:iam::*:role/OrganizationAccountAccessRole", "arn:*:iam::*:role/llm-platform-dev-network-flow-role-???????",
+		"arn:*:iam::*:role/llm-platform-dev-rescue", "arn:*:iam::*:saml-provider/*",
+	}
+	const reader = "arn:aws:iam::222222222222:role/ci/Reader"
+	for repository, more := range map[string][]string{
+		"o/r": {"arn:*:iam::*:role/llm-platform-dev-ci-deploy-???????", "arn:*:iam::*:role/llm-platform-dev-ci-preview-???????", reader},
+		"":    {},
 	} {
-		g := runWith(t, map[string]any{"ci.repository": repository})
+		set := map[string]any{"ci.repository": repository}
+		if repository != "" {
+			set["ci.previewAssumeRoles"] = []any{reader}
+		}
+		want := slices.Sorted(slices.Values(slices.Concat(always, more)))
+		g := runWith(t, set)
 		if got := statements(t, g.one(t, "guardrails-baseline"), "content")["ExemptRolesStay"].Resource; !slices.Equal(got, want) {
 			t.Errorf("%q: guards %v", repository, got)
 		}
@@ -256,9 +267,62 @@ func TestCI(t *testing.T) {
 	if len(g.of("aws:iam/openIdConnectProvider:OpenIdConnectProvider")) > 0 {
 		t.Error("a second OIDC provider")
 	}
-	keepOff := statements(t, g.one(t, "ci-deploy-policy"), "policy")["KeepOffCIRoles"]
-	if want := "arn:aws:iam::222222222222:role/llm-platform-dev-ci-*"; !slices.Contains(keepOff.Resource, want) {
-		t.Errorf("KeepOffCIRoles protects %v, want %s", keepOff.Resource, want)
+}
+
+// A deployment in one account may manage all roles that the program creates there, and no other.
+func TestOwnRoles(t *testing.T) {
+	g, err := run(t, "dev", map[string]any{
+		"organization.mode": "none", "organization.organizationalUnits": []any{}, "organization.roleName": "",
+		"organization.accounts": map[string]any{"training": map[string]any{"id": "222222222222"}},
+		"budget.monthlyUSD":     map[string]any{}, "storage.sourceBucket": "corpora", "storage.copies": map[string]any{},
+		"storage.transfers": map[string]any{"corpus": map[string]any{"source": "corpus/"}},
+		"roles.scientists":  []any{"arn:aws:iam::222222222222:role/r"}, "roles.imagePushers": []any{"arn:aws:iam::222222222222:role/r"},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var created []string
+	for _, role := range g.of("aws:iam/role:Role") {
+		if !strings.HasPrefix(role.name, "ci-") {
+			created = append(created, role.name)
+		}
+	}
+	if slices.Sort(created); !slices.Equal(created, slices.Sorted(slices.Values(policy.OwnRoles()))) {
+		t.Errorf("the program creates\n  %v; a deployment may create\n  %v", created, policy.OwnRoles())
+	}
+	if n := len(g.of("aws:iam/instanceProfile:InstanceProfile")) + len(g.of("aws:iam/policy:Policy")); n > 0 {
+		t.Errorf("%d instance profiles and policies, which a deployment may not create", n)
+	}
+	for _, sid := range []string{"ManageOwnRoles", "GrantWithinBoundary", "PassOwnRoles"} {
+		resources := statements(t, g.one(t, "ci-deploy-policy"), "policy")[sid].Resource
+		if len(resources) != len(created) || !slices.Contains(resources, "arn:aws:iam::222222222222:role/llm-platform-dev-training-role-???????") {
+			t.Errorf("%s is about %v", sid, resources)
+		}
+	}
+}
+
+// The rescue role exists in the accounts that a kill switch can reach, and trusts the deploying role there.
+func TestRescueRole(t *testing.T) {
+	g := runShipped(t, "dev")
+	role := g.one(t, "budgets-rescue-training")
+	if name := text(role.inputs, "name"); name != "llm-platform-dev-rescue" || role.provider() != "org-provider-training" {
+		t.Errorf("%s with the provider %s", name, role.provider())
+	}
+	training := fmt.Sprintf("%012d", 100000000000+len("org-account-training"))
+	trust := document(t, role, "assumeRolePolicy")[0]
+	if got := trust.Condition["ArnLike"]["aws:PrincipalArn"]; !slices.Equal(got, []string{"arn:aws:iam::" + training + ":role/OrganizationAccountAccessRole"}) {
+		t.Errorf("trusts %v", got)
+	}
+	exempt := statements(t, g.one(t, "budgets-killswitch"), "content")["NoResizing"].Condition["ArnNotLike"]["aws:PrincipalArn"]
+	if !slices.Equal(exempt, []string{"arn:*:iam::*:role/llm-platform-dev-rescue"}) {
+		t.Errorf("the kill switch exempts %v", exempt)
+	}
+	g, err := run(t, "dev", map[string]any{"budget.killSwitch": "none"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := g.resources["budgets-rescue-training"]; ok {
+		t.Error("a rescue role without a kill switch")
 	}
 }
 

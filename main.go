@@ -8,7 +8,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"llm-platform/internal/policy"
 	"llm-platform/internal/prices"
 	"llm-platform/internal/review"
 	"llm-platform/internal/scope"
@@ -46,11 +45,7 @@ func platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("edit: %w", err)
 	}
-	controls := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, cfg.Guardrails.Regions,
-		slices.Concat(cfg.Guardrails.InstanceTypes, cfg.Cluster.PoolTypes()), cfg.Guardrails.SageMakerInstanceTypes)
-	if cfg.CI.Repository != "" {
-		controls = controls.WithCI(policy.CI{Prefix: s.Prefix + "-"}.CIPrefix(), cfg.CI.Issuer)
-	}
+	controls := cfg.Controls()
 
 	org, err := newOrganization(ctx, "org", s, OrganizationArgs{
 		Settings: cfg.Organization, CIAccount: cfg.CI.HomeAccount(), Objects: copiedObjects(s, cfg.Storage),

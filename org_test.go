@@ -214,7 +214,7 @@ func TestPreviewRole(t *testing.T) {
 			t.Errorf("%s trusts %v", role.name, got)
 		}
 		ci := fmt.Sprintf("%012d", 100000000000+len("org-account-deployment"))
-		if got := trust["PullRequests"].Condition["ArnLike"]["aws:PrincipalArn"]; !slices.Equal(got, []string{"arn:aws:iam::" + ci + ":role/llm-platform-dev-ci-preview-*"}) {
+		if got := trust["PullRequests"].Condition["ArnLike"]["aws:PrincipalArn"]; !slices.Equal(got, []string{"arn:aws:iam::" + ci + ":role/llm-platform-dev-ci-preview-???????"}) {
 			t.Errorf("%s trusts %v", role.name, got)
 		}
 		for _, action := range statements(t, g.one(t, role.name+"-policy"), "policy")["SeeResources"].Action {

@@ -32,7 +32,7 @@ type remedy struct {
 func remedies() []remedy {
 	return []remedy{
 		{[]string{"service control policy"},
-			"A guardrail denies it: see guardrails.* of this stack, and the organization's other policies."},
+			"A guardrail denies it or, over budget, the kill switch: see guardrails.* and budget.* of this stack (docs/governance.md), and the organization's other policies."},
 		{[]string{"explicit deny in a resource-based policy"},
 			"The policy of the bucket or the key denies it: docs/data.md, \"Who reaches it\", says to whom. If that was another stack's or an older policy, change it as an administrator of its account (`aws s3api get-bucket-policy`)."},
 

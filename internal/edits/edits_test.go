@@ -26,7 +26,7 @@ func TestReview(t *testing.T) {
 		{"organization.accounts.training.name", "a", "b", "", "stays a"},
 		{"storage.encryption", "kms", "aes256", "the KMS key would be deleted", ""},
 		{"storage.encryption", "aes256", "kms", "", "existing objects"},
-		{"ci.account", "training", "deployment", "Remove ci.repository and run `pulumi up`", ""},
+		{"ci.account", "training", "deployment", "set ci.account to training. To move them, remove ci.repository and run `pulumi up`", ""},
 		{"git.provider", "github", "gitlab", "Set git.provider to none", ""},
 		{"git.provider", "github", "none", "", ""},
 		{"git.provider", "none", "gitlab", "", ""},
@@ -141,6 +141,18 @@ func TestOneMessage(t *testing.T) {
 	}
 }
 
+// An upgrade and a stack that had no guardrails are told what these deny.
+func TestNewGuardrails(t *testing.T) {
+	notes, err := Edit{Old: Facts{"region": "us-west-2"}, New: Facts{"region": "us-west-2", "guardrails.allowedServices": ""}}.Review()
+	if err != nil || len(notes) != 1 || !strings.HasPrefix(notes[0], "guardrails.allowedServices: from now on") {
+		t.Errorf("%q, %v", notes, err)
+	}
+	both := Facts{"guardrails.allowedServices": ""}
+	if notes, err := (Edit{Old: both, New: both}).Review(); err != nil || len(notes) != 0 {
+		t.Errorf("nothing has changed: %q, %v", notes, err)
+	}
+}
+
 // What an update interrupts is said in a fixed order, with the run that goes on. The end of a run is a separate line.
 func TestInterruptions(t *testing.T) {
 	pools := map[string]settings.Pool{"gpu": {Nodes: 2}, "block": {Nodes: 1, Capacity: settings.CapacityBlock}}
@@ -204,6 +216,7 @@ func TestEveryRuleHasAFact(t *testing.T) {
 		Git:          settings.Git{Provider: settings.GitHub},
 		SageMaker:    settings.SageMaker{NotebookInstanceType: "ml.t3.medium"},
 		Organization: settings.Organization{Mode: settings.Create, Trail: true, Accounts: map[string]settings.Account{"a": {}}, OrganizationalUnits: map[string]settings.Unit{"b": {Name: "c"}}},
+		Guardrails:   settings.Guardrails{Enabled: true},
 		Cluster:      settings.Cluster{Kubeconfig: "a secret"},
 	}
 	managed := settings.Settings{Cluster: settings.Cluster{Pools: map[string]settings.Pool{"gpu": {}}}}

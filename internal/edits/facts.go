@@ -33,6 +33,9 @@ func Standing(s settings.Settings) Facts {
 	if s.CI.Repository != "" {
 		facts["ci.account"] = s.CI.Account
 	}
+	if s.Guardrails.Enabled && s.Organization.Mode != settings.None {
+		facts["guardrails.allowedServices"] = strings.Join(s.Guardrails.AllowedServices, ", ")
+	}
 	facts["git.provider"] = s.Git.Provider
 	if s.Git.Provider != settings.None {
 		facts["git.baseUrl"] = s.Git.BaseURL

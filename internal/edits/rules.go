@@ -15,7 +15,7 @@ type rule struct {
 	key     string
 	changed func(change) (refuse, note string)
 	gone    func(change) (refuse, note string) // nil: accepted
-	added   func(change) (refuse, note string) // nil: accepted, and the preview shows what is created
+	added   func(change) (refuse, note string) // nil: accepted; what the key describes is created, and the preview shows that
 }
 
 func rules() []rule {
@@ -44,7 +44,11 @@ func rules() []rule {
 		{key: "storage.encryption", changed: encryption},
 		{key: "storage.sourceBucket", changed: sourceBucket},
 		{key: "sagemaker.notebookVolumeGB", changed: notebookVolume},
-		{key: "ci.account", changed: fixed("the roles and the OIDC provider are in the old account. Remove ci.repository and run `pulumi up`; then set both")},
+		{key: "ci.account", changed: ciAccount},
+		{key: "guardrails.allowedServices", added: func(change) (string, string) {
+			return "", "from now on, whoever is not exempt may neither share or publish data nor buy, and accounts other than the training account " +
+				"may only use the services of docs/governance.md and of this key. Add what they use, or list the roles in guardrails.exemptRoles"
+		}},
 		{key: "git.provider", changed: gitProvider},
 		{key: "git.baseUrl", changed: fixed(branchFirst)},
 		{key: "git.repository", changed: gitRepository},
@@ -93,6 +97,11 @@ func spell(value string) string {
 		return "empty"
 	}
 	return value
+}
+
+func ciAccount(c change) (string, string) {
+	return c.refusal(fmt.Sprintf("the roles and the OIDC provider are in the old account. To leave them there, set ci.account to %s. To move "+
+		"them, remove ci.repository and run `pulumi up`; then set both", c.old)), ""
 }
 
 func mode(c change) (string, string) {

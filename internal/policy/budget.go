@@ -28,3 +28,29 @@ func KillSwitchRole(partition, management, policyARN string, accounts []string) 
 		Resource: on,
 	}}
 }
+
+// RescueRole returns the name of the role that shrinks pools and endpoints while the kill switch is attached. prefix is
+// that of the stack's names, with a hyphen at the end.
+func RescueRole(prefix string) string { return prefix + "rescue" }
+
+// Rescue returns the permissions of that role in an account. AWS has no condition that lets it shrink only.
+func Rescue(partition, account string) Document {
+	on := func(service, resource string) string {
+		return fmt.Sprintf("arn:%s:%s:*:%s:%s", partition, service, account, resource)
+	}
+	return Document{
+		{
+			Sid: "Find", Effect: Allow, Resource: []string{"*"},
+			Action: []string{
+				"autoscaling:DescribeAutoScalingGroups", "eks:DescribeNodegroup", "eks:DescribeUpdate", "eks:ListClusters", "eks:ListNodegroups",
+				"sagemaker:DescribeEndpoint", "sagemaker:DescribeInferenceComponent", "sagemaker:ListEndpoints", "sagemaker:ListInferenceComponents",
+			},
+		},
+		{
+			Sid: "Resize", Effect: Allow, Action: resizes,
+			Resource: []string{
+				on("autoscaling", "autoScalingGroup:*"), on("eks", "nodegroup/*"), on("sagemaker", "endpoint/*"), on("sagemaker", "inference-component/*"),
+			},
+		},
+	}
+}

@@ -32,7 +32,7 @@ func (o OIDC) Trust(partition, account string, subjects ...string) Document {
 type CI struct {
 	Partition string
 	Account   string   // 12 digits; account of the roles
-	Prefix    string   // of the names of the stack's roles; that of the CI roles is CIPrefix
+	Prefix    string   // of the names of the stack's roles; with a hyphen at the end
 	Project   string   // Pulumi project and
 	Stack     string   // stack, whose state it is
 	State     string   // ARN of the bucket with Pulumi's state; empty: the state is elsewhere
@@ -41,8 +41,23 @@ type CI struct {
 	Boundary  string   // ARN of the permissions boundary that every role must have; empty: none
 }
 
-// CIPrefix returns the prefix of the names of a stack's CI roles, which the deploy role cannot change.
-func (c CI) CIPrefix() string { return c.Prefix + "ci-" }
+// Guarded returns ARN patterns of the CI roles, in any partition and account.
+func (c CI) Guarded() []string {
+	return []string{"arn:*:iam::*:role/" + named(c.Prefix, "ci-deploy"), "arn:*:iam::*:role/" + named(c.Prefix, "ci-preview")}
+}
+
+// named returns the pattern of the physical names of a resource, as Pulumi.yaml's autonaming pattern makes them. prefix is
+// that of the stack. The digits at the end are counted, so that a pattern of stack dev matches no name of stack dev-eu.
+func named(prefix, logical string) string { return prefix + logical + "-???????" }
+
+// OwnRoles returns the logical names of the roles that a deployment creates in one account without an organization. Those
+// of CI are not among them: an administrator decides who may deploy, not a deployment.
+func OwnRoles() []string {
+	return []string{
+		"cluster-cni-role", "cluster-insights-role", "cluster-node-role", "cluster-role", "network-flow-role", "roles-push", "roles-scientist",
+		"sagemaker-role", "storage-transfer", "training-role",
+	}
+}
 
 // Preview returns the permissions of a preview: to describe resources, and to read the stack's own state with its secrets,
 // but no other object, secret or parameter, since a pull request's code runs with them before it is merged.
@@ -74,9 +89,9 @@ func Describe(objects []string) Document {
 }
 
 // PreviewTrust returns the trust policy of the read-only role that previews assume in an account of the organization: for
-// the management account, and for the stack's CI preview role in the account of the CI roles. Either may be empty.
-// The condition names a pattern, since a principal must exist when a trust policy names it.
-func PreviewTrust(partition, management, ciAccount, ciPrefix string) Document {
+// the management account, and for the CI preview role of the stack whose names have the prefix, in the account of the CI
+// roles. Either account may be empty. The condition names a pattern, since a principal must exist when a trust policy names it.
+func PreviewTrust(partition, management, ciAccount, prefix string) Document {
 	var d Document
 	root := func(account string) *Principals {
 		return &Principals{AWS: []string{fmt.Sprintf("arn:%s:iam::%s:root", partition, account)}}
@@ -86,7 +101,7 @@ func PreviewTrust(partition, management, ciAccount, ciPrefix string) Document {
 	}
 	if ciAccount != "" {
 		d = append(d, Statement{Sid: "PullRequests", Effect: Allow, Principal: root(ciAccount), Action: assume,
-			Condition: Conditions{"ArnLike": {"aws:PrincipalArn": {RoleARN(partition, ciAccount, ciPrefix+"preview-*")}}}})
+			Condition: Conditions{"ArnLike": {"aws:PrincipalArn": {RoleARN(partition, ciAccount, named(prefix, "ci-preview"))}}}})
 	}
 	return d
 }
@@ -95,11 +110,14 @@ func PreviewTrust(partition, management, ciAccount, ciPrefix string) Document {
 var assume = Values{"sts:AssumeRole", "sts:TagSession"}
 
 // Deploy returns the permissions of a deployment that assumes no other role: the services that the program uses, and
-// IAM for names with the stack's prefix. A principal that creates and passes roles can grant them anything, so treat
+// IAM for the roles of the stack. They are listed by name: tags cannot limit who passes a role, and a prefix would match
+// the roles of a stack whose name begins likewise.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html, read 2026-11-26. A principal that creates and passes roles can grant them anything, so treat
 // it as an administrator of the account, bounded by the guardrails and the exact subject.
 func (c CI) Deploy() Document {
-	own := func(kind string) string {
-		return fmt.Sprintf("arn:%s:iam::%s:%s/%s*", c.Partition, c.Account, kind, c.Prefix)
+	var own []string
+	for _, name := range OwnRoles() {
+		own = append(own, RoleARN(c.Partition, c.Account, named(c.Prefix, name)))
 	}
 	var bound Conditions
 	if c.Boundary != "" {
@@ -116,10 +134,9 @@ func (c CI) Deploy() Document {
 		{
 			Sid: "ManageOwnRoles", Effect: Allow,
 			Action: []string{
-				"iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:CreatePolicy*", "iam:DeleteInstanceProfile", "iam:DeletePolicy*",
-				"iam:DeleteRole", "iam:RemoveRoleFromInstanceProfile", "iam:Tag*", "iam:Untag*", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole*",
+				"iam:DeleteRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole*",
 			},
-			Resource: []string{own("role"), own("instance-profile"), own("policy")},
+			Resource: own,
 		},
 		{
 			// With a permissions boundary, only what has it may be granted permissions. It cannot be removed.
@@ -127,10 +144,10 @@ func (c CI) Deploy() Document {
 			Action: []string{
 				"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
 			},
-			Resource: []string{own("role")}, Condition: bound,
+			Resource: own, Condition: bound,
 		},
 		{
-			Sid: "PassOwnRoles", Effect: Allow, Action: []string{"iam:PassRole"}, Resource: []string{own("role")},
+			Sid: "PassOwnRoles", Effect: Allow, Action: []string{"iam:PassRole"}, Resource: own,
 			Condition: Conditions{"StringEquals": {"iam:PassedToService": {
 				"datasync.amazonaws.com", "ec2.amazonaws.com", "eks.amazonaws.com", "pods.eks.amazonaws.com", "sagemaker.amazonaws.com",
 				"vpc-flow-logs.amazonaws.com",
@@ -139,14 +156,6 @@ func (c CI) Deploy() Document {
 		{
 			Sid: "CreateServiceLinkedRoles", Effect: Allow, Action: []string{"iam:CreateServiceLinkedRole"},
 			Resource: []string{fmt.Sprintf("arn:%s:iam::%s:role/aws-service-role/*", c.Partition, c.Account)},
-		},
-		{
-			// An administrator decides who may deploy, not a deployment.
-			Sid: "KeepOffCIRoles", Effect: Deny, NotAction: []string{"iam:Get*", "iam:List*", "sts:*"},
-			Resource: []string{
-				fmt.Sprintf("arn:%s:iam::%s:role/%s*", c.Partition, c.Account, c.CIPrefix()),
-				fmt.Sprintf("arn:%s:iam::%s:oidc-provider/*", c.Partition, c.Account),
-			},
 		},
 	}
 	return append(d, c.reach(stateWrites, stateKeyUses)...)

@@ -12,11 +12,13 @@ import (
 // launch instances; so the actions that make these launch any are denied to all but the deploying role.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 type Guardrails struct {
+	Prefix          string   // of the names of the stack's resources, with a hyphen at the end
 	DeployRole      string   // name of the role that deploys; exempt from every statement but the root user's
 	Exempt          []string // names or patterns with *, with their paths, of further exempt roles
-	CIRoles         string   // prefix of the names of the CI roles, which only exempt roles may change; empty: none
-	CIIssuer        string   // issuer of the tokens that these trust, likewise
+	Trusted         []string // ARN patterns of further roles that only exempt roles may change, since exempt roles trust them
+	Rescue          string   // name of the role that may resize pools under the kill switch; empty: none
 	Regions         []string // allowed regions
+	Services        []string // prefixes of services that accounts other than the training account may use, besides those in everywhere
 	TrainingAccount string   // 12 digits; the only account that may launch accelerated instances
 	InstanceTypes   []string // accelerated EC2 types that it may launch; empty denies all
 	SageMakerTypes  []string // accelerated SageMaker types likewise, for example ml.g5.xlarge
@@ -51,13 +53,6 @@ func (g Guardrails) For(trainingAccount string) Guardrails {
 	return g
 }
 
-// WithCI returns the guardrails that also guard a stack's CI roles and the OIDC provider that these trust: exempt roles
-// trust the deploy role, so whoever could change it would become exempt.
-func (g Guardrails) WithCI(prefix, issuer string) Guardrails {
-	g.CIRoles, g.CIIssuer = prefix, issuer
-	return g
-}
-
 // JSON returns the content of one of the Policies, by its name.
 func (g Guardrails) JSON(name string) (string, error) {
 	policies, err := g.Policies()
@@ -76,9 +71,11 @@ func (g Guardrails) JSON(name string) (string, error) {
 // Their names and number do not depend on the training account.
 func (g Guardrails) Policies() ([]ControlPolicy, error) {
 	return split([]ControlPolicy{
-		{"baseline", append(g.baseline(), g.data()...)},
+		{"baseline", append(g.baseline(), g.logs()...)},
 		{"regions", g.regions()},
 		{"accelerators", g.accelerators()},
+		{"services", g.spending()},
+		{"data", g.data()},
 	}, MaxGuardrails)
 }
 
@@ -99,16 +96,15 @@ func (g Guardrails) exempt() Values {
 	return sorted(roles)
 }
 
-// guarded returns the roles and OIDC providers that only exempt roles may change.
+// guarded returns the roles that only exempt roles may change, and every identity provider: whoever controls one can sign
+// in as the roles that trust it. Without its role, the flow logs of the network stop, and nothing says so.
 func (g Guardrails) guarded() Values {
-	guarded := g.exempt()
-	if g.CIRoles != "" {
-		guarded = append(guarded, "arn:*:iam::*:role/"+g.CIRoles+"*", "arn:*:iam::*:oidc-provider/"+g.CIIssuer)
-	}
-	return sorted(guarded)
+	return sorted(slices.Concat(g.exempt(), g.Trusted, Values{
+		"arn:*:iam::*:oidc-provider/*", "arn:*:iam::*:saml-provider/*", "arn:*:iam::*:role/" + named(g.Prefix, "network-flow-role"),
+	}))
 }
 
-// baseline keeps the account in the organization and its logs enabled, and protects the exempt roles.
+// baseline keeps the account in the organization, and protects the exempt roles.
 func (g Guardrails) baseline() Document {
 	return Document{
 		{
@@ -130,73 +126,29 @@ func (g Guardrails) baseline() Document {
 			},
 		},
 		{
-			// A principal that can change an exempt role, or pass it to a service, would be exempt itself.
+			// A principal that can change an exempt role, or one that it trusts, or pass it to a service, would be exempt itself.
 			Sid: "ExemptRolesStay", Effect: Deny, Resource: g.guarded(),
 			Action: []string{
-				"iam:AddClientIDToOpenIDConnectProvider", "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteOpenIDConnectProvider", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy",
-				"iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
-				"iam:UpdateOpenIDConnectProviderThumbprint", "iam:UpdateRole", "iam:UpdateRoleDescription",
+				"iam:AddClientIDToOpenIDConnectProvider", "iam:AttachRolePolicy", "iam:CreateOpenIDConnectProvider", "iam:CreateRole", "iam:CreateSAMLProvider",
+				"iam:DeleteOpenIDConnectProvider", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy", "iam:DeleteSAMLProvider",
+				"iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:RemoveClientIDFromOpenIDConnectProvider",
+				"iam:UpdateAssumeRolePolicy", "iam:UpdateOpenIDConnectProviderThumbprint", "iam:UpdateRole", "iam:UpdateRoleDescription",
+				"iam:UpdateSAMLProvider",
 			},
 			Condition: g.others(nil),
-		},
-		{
-			Sid: "LogsStay", Effect: Deny, Resource: []string{"*"},
-			Action: []string{
-				"access-analyzer:DeleteAnalyzer",
-				"cloudtrail:DeleteEventDataStore", "cloudtrail:DeleteTrail", "cloudtrail:PutEventSelectors", "cloudtrail:StopEventDataStoreIngestion",
-				"cloudtrail:StopLogging", "cloudtrail:UpdateEventDataStore", "cloudtrail:UpdateTrail",
-				"config:DeleteConfigurationRecorder", "config:DeleteDeliveryChannel", "config:PutConfigurationRecorder",
-				"config:PutDeliveryChannel", "config:StopConfigurationRecorder",
-				"ec2:DeleteFlowLogs",
-				"guardduty:DeleteDetector", "guardduty:DisassociateFromAdministratorAccount", "guardduty:UpdateDetector",
-				"logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:PutRetentionPolicy",
-				"securityhub:DisableSecurityHub", "securityhub:DisassociateFromAdministratorAccount",
-			},
-			Condition: g.others(nil),
-		},
-	}
-}
-
-// data keeps buckets private and stored data encrypted.
-func (g Guardrails) data() Document {
-	return Document{
-		{
-			// The same action sets and removes the block; new buckets have it by default.
-			Sid: "BucketsStayPrivate", Effect: Deny, Resource: []string{"*"},
-			Action:    []string{"s3:PutAccountPublicAccessBlock", "s3:PutBucketPublicAccessBlock"},
-			Condition: g.others(nil),
-		},
-		{
-			Sid: "NothingPublic", Effect: Deny, Resource: []string{"*"},
-			Action: []string{"s3:CreateBucket", "s3:PutBucketAcl", "s3:PutObject", "s3:PutObjectAcl"},
-			Condition: g.others(Conditions{
-				"StringEquals": {"s3:x-amz-acl": {"authenticated-read", "public-read", "public-read-write"}},
-			}),
-		},
-		{
-			Sid: "EncryptionStays", Effect: Deny, Resource: []string{"*"},
-			Action: []string{
-				"ec2:DisableEbsEncryptionByDefault", "kms:DisableKey", "kms:DisableKeyRotation", "kms:ScheduleKeyDeletion",
-				"s3:PutEncryptionConfiguration",
-			},
-			Condition: g.others(nil),
-		},
-		{
-			Sid: "EncryptedVolumes", Effect: Deny, Resource: []string{"arn:*:ec2:*:*:volume/*"},
-			Action:    []string{"ec2:CreateFleet", "ec2:CreateVolume", "ec2:RunInstances"},
-			Condition: g.others(Conditions{"Bool": {"ec2:Encrypted": {"false"}}}),
 		},
 	}
 }
 
 // global are the services with one endpoint for all regions, most of them in us-east-1, and what the console needs
 // in every region: those of AWS's examples that a training account uses. Regional services that the examples list
-// for CloudFront (ACM, KMS, WAF) are not included.
+// for CloudFront (ACM, KMS, WAF) are not included, nor are CloudFront, Global Accelerator and ECR's public registry, which
+// exist to publish.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_examples_general.html
 // https://docs.aws.amazon.com/controltower/latest/controlreference/primary-region-deny-policy.html
 var global = Values{
-	"account:*", "artifact:*", "aws-marketplace:*", "billing:*", "budgets:*", "ce:*", "cloudfront:*", "cloudtrail:LookupEvents",
-	"consolidatedbilling:*", "cur:*", "ec2:DescribeRegions", "ecr-public:*", "freetier:*", "globalaccelerator:*", "health:*", "iam:*",
+	"account:*", "artifact:*", "aws-marketplace:*", "billing:*", "budgets:*", "ce:*", "cloudtrail:LookupEvents",
+	"consolidatedbilling:*", "cur:*", "ec2:DescribeRegions", "freetier:*", "health:*", "iam:*",
 	"invoicing:*", "networkmanager:*", "organizations:*", "payments:*", "pricing:*", "route53:*", "route53domains:*",
 	"s3:GetAccountPublic*", "s3:ListAllMyBuckets", "s3:PutAccountPublic*", "savingsplans:*", "shield:*", "sts:*", "support:*",
 	"supportplans:*", "tax:*", "trustedadvisor:*", "waf:*", "wellarchitected:*",
@@ -210,92 +162,6 @@ func (g Guardrails) regions() Document {
 		},
 		{
 			Sid: "RegionsStay", Effect: Deny, Action: []string{"account:DisableRegion", "account:EnableRegion"}, Resource: []string{"*"},
-			Condition: g.others(nil),
-		},
-	}
-}
-
-// launches are the actions that launch EC2 instances and let a policy see their type. StartInstances is included
-// because the type of a stopped instance can be changed.
-var launches = Values{"ec2:CreateFleet", "ec2:RunInstances", "ec2:StartInstances"}
-
-// indirectLaunches are actions that make AWS launch instances on the caller's behalf, where no policy can see the
-// instance type.
-var indirectLaunches = Values{
-	"autoscaling:CreateLaunchConfiguration", "batch:CreateComputeEnvironment", "batch:UpdateComputeEnvironment",
-	"ec2:PurchaseCapacityBlock", "ec2:RequestSpotFleet", "ec2:RequestSpotInstances", "eks:CreateNodegroup",
-}
-
-// ordinarySageMaker are SageMaker's types without accelerators. A SageMaker request may name several types; "one of
-// them is accelerated and not listed" can only be expressed as "one of them is neither ordinary nor listed". New
-// families are therefore denied.
-var ordinarySageMaker = []string{
-	"ml.c*", "ml.geospatial.*", "ml.i2*", "ml.i3*", "ml.i4*", "ml.i7*", "ml.m*", "ml.r*", "ml.t2*", "ml.t3*", "ml.t4*", "ml.x*", "ml.z*", "system",
-}
-
-// accelerators allows only the training account to launch accelerated instances, and only of the listed types.
-func (g Guardrails) accelerators() Document {
-	elsewhere := map[string]Values{"aws:PrincipalAccount": {g.TrainingAccount}}
-	only := func(sid string, conditions Conditions) Statement {
-		return Statement{
-			Sid: sid, Effect: Deny, Action: launches, Resource: []string{"arn:*:ec2:*:*:instance/*"},
-			Condition: g.others(conditions),
-		}
-	}
-	accelerated := map[string]Values{"ec2:InstanceType": accelerator.Patterns()}
-	unlisted := Conditions{"StringLike": accelerated}
-	if len(g.InstanceTypes) > 0 {
-		unlisted["StringNotEquals"] = map[string]Values{"ec2:InstanceType": sorted(g.InstanceTypes)}
-	}
-	sageMaker := func(sid string, allowed []string, conditions Conditions) Statement {
-		conditions = g.others(conditions)
-		conditions["ForAnyValue:StringNotLike"] = map[string]Values{"sagemaker:InstanceTypes": sorted(append(slices.Clone(ordinarySageMaker), allowed...))}
-		return Statement{
-			Sid: sid, Effect: Deny, Action: []string{"sagemaker:Create*", "sagemaker:Update*"}, Resource: []string{"*"},
-			Condition: conditions,
-		}
-	}
-	return Document{
-		only("OnlyInTraining", Conditions{"StringLike": accelerated, "StringNotEquals": elsewhere}),
-		only("OnlyListedTypes", unlisted),
-		sageMaker("OnlyInTrainingSageMaker", nil, Conditions{"StringNotEquals": elsewhere}),
-		sageMaker("OnlyListedTypesSageMaker", g.SageMakerTypes, nil),
-		{
-			Sid: "PoolsAreDeployed", Effect: Deny, Action: indirectLaunches, Resource: []string{"*"},
-			Condition: g.others(nil),
-		},
-		{
-			// EKS Auto Mode launches what a NodePool object asks for, which IAM cannot see.
-			Sid: "NoAutoMode", Effect: Deny, Action: []string{"eks:CreateCluster", "eks:UpdateClusterConfig"}, Resource: []string{"*"},
-			Condition: g.others(Conditions{"Bool": {"eks:computeConfigEnabled": {"true"}}}),
-		},
-	}
-}
-
-// KillSwitch returns the policy that denies new accelerated instances in the account that it is attached to. It also
-// applies to the deploying role, which launches the most; that role may still change the size of a pool, in order to
-// shrink it. Running instances are not affected: no training is lost.
-func (g Guardrails) KillSwitch() Document {
-	sageMaker := make(Values, 0, len(accelerator.Patterns()))
-	for _, pattern := range accelerator.Patterns() {
-		sageMaker = append(sageMaker, "ml."+pattern)
-	}
-	return Document{
-		{
-			Sid: "NoNewInstances", Effect: Deny, Action: launches, Resource: []string{"arn:*:ec2:*:*:instance/*"},
-			Condition: Conditions{"StringLike": {"ec2:InstanceType": accelerator.Patterns()}},
-		},
-		{
-			Sid: "NoNewSageMaker", Effect: Deny, Action: []string{"sagemaker:Create*", "sagemaker:Update*"}, Resource: []string{"*"},
-			Condition: Conditions{"ForAnyValue:StringLike": {"sagemaker:InstanceTypes": sageMaker}},
-		},
-		{Sid: "NoNewPools", Effect: Deny, Action: indirectLaunches, Resource: []string{"*"}},
-		{
-			Sid: "NoGrowth", Effect: Deny, Resource: []string{"*"},
-			Action: []string{
-				"autoscaling:CreateAutoScalingGroup", "autoscaling:SetDesiredCapacity", "autoscaling:UpdateAutoScalingGroup",
-				"eks:UpdateNodegroupConfig", "sagemaker:UpdateEndpointWeightsAndCapacities",
-			},
 			Condition: g.others(nil),
 		},
 	}

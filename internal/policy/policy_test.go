@@ -47,13 +47,14 @@ func TestNothingIsOpen(t *testing.T) {
 		"LogBucket":             LogBucket(bucket, inside),
 		"LogsKey":               LogsKey(inside, "us-west-2"),
 		"OIDC.Trust":            OIDC{"gitlab.com", "https://gitlab.com"}.Trust("aws", account, "project_path:g/p:ref_type:branch:ref:*"),
-		"PreviewTrust":          PreviewTrust("aws", account, account, ci.CIPrefix()),
+		"PreviewTrust":          PreviewTrust("aws", account, account, ci.Prefix),
 		"PrincipalTrust":        PrincipalTrust([]string{"arn:aws:iam::1:role/r"}),
 		"PushImages":            PushImages("arn:aws:ecr:us-west-2:1:repository/r"),
 		"Scientist.Document":    Scientist{"aws", "us-west-2", account, []string{bucket}, []string{"arn:aws:kms:::key/k"}, "c"}.Document(),
 		"PodTrust":              PodTrust(account, "arn:aws:eks:us-west-2:"+account+":cluster/c", "training", "training"),
 		"PrivateBucket":         PrivateBucket(bucket, inside),
 		"S3Endpoint":            S3Endpoint("aws", "us-west-2", account, "llm-dev", []string{"corpora"}),
+		"Rescue":                Rescue("aws", account),
 		"SageMaker":             SageMaker("aws", "us-west-2", account, access),
 		"ServiceTrust":          ServiceTrust("sagemaker.amazonaws.com", account),
 		"Trail.Bucket":          Trail{"arn:aws:cloudtrail:us-west-2:" + account + ":trail/t", account, "o-a"}.Bucket(bucket, inside),
@@ -73,7 +74,6 @@ func TestNothingIsOpen(t *testing.T) {
 		"Trail.Bucket CheckBucket":        "bounded by the ARN of the trail",
 		"Trail.Bucket WriteLogs":          "bounded by the ARN of the trail",
 		"CI.Deploy UseServices":           "an administrator of the account in all but IAM",
-		"CI.Deploy ManageOwnRoles":        "bounded by the resource: names with the stack's prefix",
 		"CI.Preview SeeResources":         "reads descriptions only",
 		"Describe SeeResources":           "reads descriptions only",
 		"PreviewTrust ManagementAccount":  "whoever the management account allows; the role is read-only",
@@ -84,6 +84,8 @@ func TestNothingIsOpen(t *testing.T) {
 		"InstanceTrust ":                  "EC2 sends no source account: an instance profile belongs to the account anyway",
 		"SageMaker SignInToRegistry":      "the action has no resource-level permissions",
 		"SageMaker WriteMetrics":          "the action has no resource-level permissions; bounded by the namespace",
+		"CI.Deploy ManageOwnRoles":        "bounded by the resource: the roles of the stack",
+		"Rescue Find":                     "reads descriptions only",
 	}
 	for name, document := range documents {
 		if len(document) == 0 {

@@ -61,7 +61,7 @@ type rawCI struct {
 	Repository         string    `json:"repository"`
 	Environment        string    `json:"environment"` // default: the stack's name; on GitLab main
 	Reviewers          Reviewers `json:"reviewers"`
-	Account            string    `json:"account"`
+	Account            string    `json:"account"` // default: deployment or training
 	CreateProvider     bool      `json:"createProvider"`
 	StateBucketARN     string    `json:"stateBucketArn"`
 	StateKMSKeyARN     string    `json:"stateKmsKeyArn"`
@@ -69,11 +69,17 @@ type rawCI struct {
 	PreviewAssumeRoles []string  `json:"previewAssumeRoles"`
 }
 
-func (c rawCI) resolve(stack string, git Git) CI {
+func (c rawCI) resolve(stack string, git Git, accounts map[string]Account) CI {
 	resolved := CI{
 		Repository: c.Repository, Environment: c.Environment, Reviewers: c.Reviewers, Account: c.Account, CreateProvider: c.CreateProvider,
 		StateBucketARN: c.StateBucketARN, StateKMSKeyARN: c.StateKMSKeyARN,
 		DeployAssumeRoles: c.DeployAssumeRoles, PreviewAssumeRoles: c.PreviewAssumeRoles,
+	}
+	if c.Account == "" {
+		resolved.Account = TrainingAccount
+		if _, ok := accounts[deploymentAccount]; ok {
+			resolved.Account = deploymentAccount
+		}
 	}
 	resolved.Server, resolved.Issuer, resolved.Audience = issuer(git)
 	switch {
@@ -164,7 +170,7 @@ func (c rawCI) validate(p *field.Path, s Settings, in input) field.ErrorList {
 		validateIssuer(field.NewPath("git", "baseUrl"), s.Git),
 		s.CI.validateRepository(repositoryKey, p.Child("environment")),
 		s.CI.validateReviewers(p.Child("reviewers"), s.Git, in),
-		knownAccount(p.Child("account"), c.Account, organization, in),
+		knownAccount(p.Child("account"), s.CI.Account, organization, in),
 		bucketARN.optional(p.Child("stateBucketArn"), c.StateBucketARN),
 		keyARN.optional(p.Child("stateKmsKeyArn"), c.StateKMSKeyARN),
 		unique(deploy, c.DeployAssumeRoles),

@@ -20,17 +20,19 @@ type Guardrails struct {
 	ExemptRoles            []string // names or patterns with *, with paths, of exempt roles besides Organization.RoleName
 	InstanceTypes          []string // accelerated EC2 types that the training account may start besides its pools'
 	SageMakerInstanceTypes []string // accelerated SageMaker types (ml.…) that it may start besides those of its EC2 types
+	AllowedServices        []string // prefixes of services that the other accounts may use besides those that they always may
 }
 
 type rawGuardrails struct {
-	Enabled       bool     `json:"enabled"`
-	Regions       []string `json:"regions"`       // besides the stack's own
-	ExemptRoles   []string `json:"exemptRoles"`   //
-	InstanceTypes []string `json:"instanceTypes"` // EC2's, and with ml. SageMaker's
+	Enabled         bool     `json:"enabled"`
+	Regions         []string `json:"regions"`       // besides the stack's own
+	ExemptRoles     []string `json:"exemptRoles"`   //
+	InstanceTypes   []string `json:"instanceTypes"` // EC2's, and with ml. SageMaker's
+	AllowedServices []string `json:"allowedServices"`
 }
 
 func (g rawGuardrails) resolve(region string) Guardrails {
-	resolved := Guardrails{Enabled: g.Enabled, Regions: append([]string{region}, g.Regions...), ExemptRoles: g.ExemptRoles}
+	resolved := Guardrails{Enabled: g.Enabled, Regions: append([]string{region}, g.Regions...), ExemptRoles: g.ExemptRoles, AllowedServices: g.AllowedServices}
 	for _, name := range g.InstanceTypes {
 		if strings.HasPrefix(name, "ml.") {
 			resolved.SageMakerInstanceTypes = append(resolved.SageMakerInstanceTypes, name)
@@ -42,8 +44,9 @@ func (g rawGuardrails) resolve(region string) Guardrails {
 }
 
 var (
-	instanceType = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
-	rolePath     = regexp.MustCompile(`^([A-Za-z0-9+=,.@_*-]+/){0,16}[A-Za-z0-9+=,.@_*-]{1,64}$`)
+	servicePrefix = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+	instanceType  = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
+	rolePath      = regexp.MustCompile(`^([A-Za-z0-9+=,.@_*-]+/){0,16}[A-Za-z0-9+=,.@_*-]{1,64}$`)
 )
 
 // exemptRole checks the name of an exempt role, which may contain *. A * also matches slashes. Four characters before
@@ -79,6 +82,17 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 	for i, region := range g.Regions {
 		errs = append(errs, validateRegion(regions.Index(i), region)...)
 	}
+	services := p.Child("allowedServices")
+	errs = append(errs, unique(services, g.AllowedServices)...)
+	for i, service := range g.AllowedServices {
+		switch {
+		case !servicePrefix.MatchString(service):
+			errs = append(errs, field.Invalid(services.Index(i), service,
+				"must be the prefix of a service's actions without a pattern, for example dynamodb of dynamodb:PutItem"))
+		case slices.Contains(policy.Everywhere(), service):
+			errs = append(errs, field.Forbidden(services.Index(i), service+" is allowed in every account already; remove it"))
+		}
+	}
 	for i, role := range g.ExemptRoles {
 		errs = append(errs, exemptRole(roles.Index(i), role, s)...)
 	}
@@ -92,13 +106,26 @@ func (g rawGuardrails) validate(p *field.Path, s Settings) field.ErrorList {
 			errs = append(errs, field.Forbidden(types.Index(i), name+" has no accelerator, and other types are not limited; remove it"))
 		}
 	}
-	guardrails := policy.NewGuardrails(s.Organization.RoleName, g.ExemptRoles, s.Guardrails.Regions,
-		s.Guardrails.InstanceTypes, s.Guardrails.SageMakerInstanceTypes)
-	if s.CI.Repository != "" {
-		guardrails = guardrails.WithCI(policy.CI{Prefix: projectName + "-" + s.Stack + "-"}.CIPrefix(), s.CI.Issuer)
-	}
-	if _, err := guardrails.Policies(); err != nil {
+	if _, err := s.Controls().Policies(); err != nil {
 		errs = append(errs, field.Forbidden(p, fmt.Sprint(err)))
 	}
 	return errs
+}
+
+// Controls returns the service control policies that the settings ask for, for any training account.
+func (s Settings) Controls() policy.Guardrails {
+	prefix := projectName + "-" + s.Stack + "-"
+	g := policy.NewGuardrails(s.Organization.RoleName, s.Guardrails.ExemptRoles, s.Guardrails.Regions,
+		slices.Concat(s.Guardrails.InstanceTypes, s.Cluster.PoolTypes()), s.Guardrails.SageMakerInstanceTypes)
+	g.Prefix = prefix
+	g.Services = s.Guardrails.AllowedServices
+	if s.CI.Repository != "" {
+		ci := policy.CI{Prefix: prefix}
+		g.Trusted = slices.Concat(ci.Guarded(), s.CI.DeployAssumeRoles, s.CI.PreviewAssumeRoles)
+	}
+	if s.Budget.KillSwitch != None && len(s.Budget.MonthlyUSD) > 0 {
+		g.Rescue = policy.RescueRole(prefix)
+		g.Trusted = append(g.Trusted, "arn:*:iam::*:role/"+g.Rescue)
+	}
+	return g
 }

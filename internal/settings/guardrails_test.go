@@ -97,16 +97,19 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		{"guardrails.instanceTypes[0]: m6i.large has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"m6i.large"} }},
 		{`guardrails.instanceTypes[0]: must be an instance type, not a pattern, for example g6.xlarge or ml.g6.xlarge, got "ml.*"`, func(s *raw) { s.Guardrails.InstanceTypes = []string{"ml.*"} }},
 		{"guardrails.instanceTypes[0]: ml.t3.medium has no accelerator, and other types are not limited; remove it", func(s *raw) { s.Guardrails.InstanceTypes = []string{"ml.t3.medium"} }},
-		{"guardrails: service control policy accelerators: statement OnlyListedTypes has 11502 characters, but AWS allows 10240: list fewer values", func(s *raw) {
+		{"guardrails: service control policy accelerators: statement OnlyListedTypes has 11484 characters, but AWS allows 10240: list fewer values", func(s *raw) {
 			for i := range 700 {
 				s.Guardrails.InstanceTypes = append(s.Guardrails.InstanceTypes, fmt.Sprintf("p%d.48xlarge", i))
 			}
 		}},
-		{"guardrails: service control policies: 9 are needed, but one target allows 8 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
+		{"guardrails: service control policies: 20 are needed, but one target allows 8 besides FullAWSAccess and the kill switch: list fewer values", func(s *raw) {
 			for i := range 80 {
 				s.Guardrails.ExemptRoles = append(s.Guardrails.ExemptRoles, fmt.Sprintf("ExternalTeams_Administrators_%d", i))
 			}
 		}},
+		{"guardrails.allowedServices[0]: must be the prefix of a service's actions without a pattern, for example dynamodb of dynamodb:PutItem, got \"dynamodb:*\"", func(s *raw) { s.Guardrails.AllowedServices = []string{"dynamodb:*"} }},
+		{"guardrails.allowedServices[0]: s3 is allowed in every account already; remove it", func(s *raw) { s.Guardrails.AllowedServices = []string{"s3"} }},
+		{`guardrails.allowedServices[1]: repeats "lambda"; list it once`, func(s *raw) { s.Guardrails.AllowedServices = []string{"lambda", "lambda"} }},
 		{`budget.killSwitch: must be one of none, manual, automatic, got "yes"`, func(s *raw) { s.Budget.KillSwitch = "yes" }},
 		{`budget.killSwitch: must be none without an organization (organization.mode none), got "automatic"`, func(s *raw) { s.Organization.Mode, s.Budget.KillSwitch = None, Automatic }},
 		{"budget.killSwitchPercent: must be between 1 and 1000, got 0", func(s *raw) { s.Budget.KillSwitchPercent = 0 }},
@@ -161,6 +164,23 @@ func TestBadGuardrailsBudgetAndCI(t *testing.T) {
 		lines := errorsOf(r)
 		if len(lines) != 1 || lines[0] != c.want {
 			t.Errorf("want one error, %s\ngot  %s", c.want, strings.Join(lines, "\n     "))
+		}
+	}
+}
+
+// Without ci.account, the CI roles are in the account deployment if the stack has one: nobody else works there.
+func TestCIAccount(t *testing.T) {
+	for want, accounts := range map[string]map[string]rawAccount{
+		"training": {"training": {}, "testing": {}}, "deployment": {"training": {}, "deployment": {}},
+	} {
+		r := good()
+		r.CI.Account, r.Organization.Accounts = "", accounts
+		if got := r.resolve("dev").CI.Account; got != want {
+			t.Errorf("with %v: %s", accounts, got)
+		}
+		r.CI.Account = "testing"
+		if got := r.resolve("dev").CI.Account; got != "testing" {
+			t.Errorf("testing became %s", got)
 		}
 	}
 }

@@ -20,6 +20,9 @@ const (
 // configured; the other names are the team's choice.
 const TrainingAccount = "training"
 
+// deploymentAccount is the name of the account of the CI roles by default, if there is one.
+const deploymentAccount = "deployment"
+
 // Organization describes the organization and its accounts.
 type Organization struct {
 	Mode                string             // Create, Adopt or None

@@ -79,18 +79,19 @@ func Load(stack string, values map[string]string, secretKeys []string, environme
 
 // resolve fills in what the user left out. It accepts any values; Load returns its result if they are valid.
 func (r raw) resolve(stack string) Settings {
+	organization := r.Organization.resolve(stack)
 	network, git := r.Network.resolve(r.Region), r.Git.resolve(stack)
 	return Settings{
 		Stack:        stack,
 		Region:       r.Region,
 		Tags:         r.Tags,
 		Protect:      r.Protect,
-		Organization: r.Organization.resolve(stack),
+		Organization: organization,
 		Storage:      r.Storage.resolve(),
 		SageMaker:    r.SageMaker,
 		Guardrails:   r.Guardrails.resolve(r.Region),
 		Budget:       r.Budget,
-		CI:           r.CI.resolve(stack, git),
+		CI:           r.CI.resolve(stack, git, organization.Accounts),
 		Network:      network,
 		Cluster:      r.Cluster.resolve(r.Region, network),
 		Git:          git,

@@ -46,7 +46,7 @@ func variants(t *testing.T) []variant {
 				r.equal("buckets", r.buckets("llm-platform-dev-"), 5)
 				r.equal("the sample's copy is the sample", r.object(r.output("destinationDataUrl")+"sample/corpus.txt") == sample(r.t), true)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-dev-")),
-					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
+					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-data:2 guardrails-regions:2 guardrails-services:2]")
 				r.equal("OU of training", r.ouOf("training"), "llm-dev-workloads")
 				r.equal("OU of deployment", r.ouOf("deployment"), "llm-dev-infrastructure")
 				r.network(5)
@@ -68,7 +68,7 @@ func variants(t *testing.T) []variant {
 				}},
 				{name: "pool's largest size", set: map[string]any{"cluster.pools.gpu.maxNodes": 4}, want: []string{running}}, // which has the cost
 				{name: "not to be moved", set: map[string]any{
-					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "deployment",
+					"git.repository": "others/training-scripts", "git.baseUrl": "https://git.example.com/api/v3/", "ci.account": "training",
 					"organization.mode": "adopt", "network.cidr": "10.32.0.0/16",
 					"ci.repository": "example/llm-platform", // an Enterprise Server's has no ids
 				}, refused: []string{
@@ -111,7 +111,7 @@ func variants(t *testing.T) []variant {
 			read: func(r *reader) {
 				r.equal("buckets", r.buckets("llm-platform-prod-"), 5)
 				r.equal("guardrails' targets", fmt.Sprint(r.guardrails("llm-platform-prod-")),
-					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-regions:2]")
+					"map[budgets-killswitch:0 guardrails-accelerators:2 guardrails-baseline:2 guardrails-data:2 guardrails-regions:2 guardrails-services:2]")
 				r.equal("OU of training", r.ouOf("training"), "llm-prod-workloads")
 				r.network(7)
 				r.cluster(nil, addons)

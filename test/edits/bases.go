@@ -78,6 +78,7 @@ func Bases() map[string]Base {
 				"guardrails.regions":                 list{"us-east-1"},
 				"guardrails.instanceTypes":           list{"g6.xlarge"},
 				"guardrails.exemptRoles":             list{"team/Administrator"},
+				"guardrails.allowedServices":         list{"dynamodb"},
 				"network.zones":                      list{"a", "b", "c"},
 				"network.acceleratorZones":           list{"a", "b"},
 				"network.interfaceEndpoints":         list{"ecr.api", "sts"},

@@ -37,7 +37,7 @@ var records = map[string]string{
 	"branch":             "existing_cluster/git.branch/value=training/new",
 	"protected-branch":   "prod/git.branch/value=training/new",
 	"kubeconfig":         "existing_cluster/cluster.kubeconfig/value",
-	"ci-account":         "dev/ci.account/value=deployment",
+	"ci-account":         "dev/ci.account/value=training",
 	"account-removed":    "dev/organization.accounts.testing/removed",
 	"tags":               "dev/tags.Team/value=vision",
 	"kubernetes":         "1.35/cluster.version/value=1.36",

@@ -58,8 +58,11 @@ func TestUpgrade(t *testing.T) {
 			if err := s.Set("llm-platform:training.resumeFrom", r.Run); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Set("llm-platform:storage.sourceAccountId", "999999999999"); err != nil { // which was not checked
-				t.Fatal(err)
+			// What CHANGELOG.md says to set first: the owner of the source, which was not checked, and the account of the CI roles.
+			for path, value := range map[string]any{"storage.sourceAccountId": "999999999999", "ci.account": "training"} {
+				if err := s.Set("llm-platform:"+path, value); err != nil {
+					t.Fatal(err)
+				}
 			}
 			before := cloud.Resources()
 			if len(before) < 100 || from.run == "" {

@@ -21,7 +21,7 @@ func TestRefusedEdits(t *testing.T) {
 		from, to any
 		want     string
 	}{
-		{"ci.account", nil, "deployment", "ci.account: cannot change from training to deployment"},
+		{"ci.account", nil, "training", "ci.account: cannot change from deployment to training"},
 		{"cluster.pools.gpu.nodes", 1, 2, "cluster.pools.gpu.nodes: cannot change from 1 to 2"},
 		{"git.repository", "llm/training-scripts", "other/training-scripts", "git.repository: cannot change from llm/training-scripts to other/training-scripts"},
 		{"network.cidr", nil, "10.1.0.0/16", "network.cidr: cannot change from 10.0.0.0/16 to 10.1.0.0/16"},

@@ -39,10 +39,11 @@ func TestLifeOfGuardrails(t *testing.T) {
 	enginetest.Expect(t, "an automatic kill switch", enginetest.Run(t, s, "up"), "update aws:budgets/budgetAction:BudgetAction budgets-killswitch-training")
 
 	enginetest.Run(t, s, "destroy")
-	want := []string{
-		"guardrails-unit-workloads-accelerators", "guardrails-unit-workloads-regions", "guardrails-unit-workloads-baseline",
-		"guardrails-unit-infrastructure-accelerators", "guardrails-unit-infrastructure-regions", "guardrails-unit-infrastructure-baseline",
-		"guardrails-accelerators", "guardrails-regions", "guardrails-baseline",
+	var want []string
+	for _, target := range []string{"guardrails-unit-workloads-", "guardrails-unit-infrastructure-", "guardrails-"} {
+		for _, part := range []string{"data", "services", "accelerators", "regions", "baseline"} {
+			want = append(want, target+part)
+		}
 	}
 	if !slices.Equal(deleted, want) {
 		t.Errorf("deleted in the order\n  %s\nwant\n  %s", strings.Join(deleted, "\n  "), strings.Join(want, "\n  "))

@@ -48,12 +48,17 @@ func write() error {
 		Organization: settings.Organization{RoleName: "OrganizationAccountAccessRole"},
 		Guardrails: settings.Guardrails{ExemptRoles: []string{
 			"AWSControlTowerExecution", "aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*", "stacksets-exec-*",
-		}},
-		CI: settings.CI{Repository: "octo@1/llm@2", Environment: "prod"},
+		},
+			Regions: []string{region}, InstanceTypes: []string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, SageMakerInstanceTypes: []string{"ml.g5.xlarge"},
+			AllowedServices: []string{"dynamodb", "sagemaker"},
+		},
+		CI: settings.CI{
+			Repository: "octo@1/llm@2", Environment: "prod",
+			DeployAssumeRoles: []string{"arn:aws:iam::" + testing + ":role/ci/Deploy"},
+		},
+		Budget: settings.Budget{KillSwitch: settings.Automatic, MonthlyUSD: map[string]int{"training": 1}},
 	}
-	guardrails := policy.NewGuardrails(cfg.Organization.RoleName, cfg.Guardrails.ExemptRoles, []string{region},
-		[]string{"p5.48xlarge", "g6.xlarge", "m6i.large"}, []string{"ml.g5.xlarge"}).
-		WithCI("llm-platform-prod-ci-", "token.actions.githubusercontent.com").For(training)
+	guardrails := cfg.Controls().For(training)
 	control, err := guardrails.Policies()
 	if err != nil {
 		return err
@@ -86,6 +91,8 @@ func write() error {
 	all := map[string]policy.Document{
 		"killswitch":     guardrails.KillSwitch(),
 		"killswitchRole": policy.KillSwitchRole(partition, management, killSwitch, []string{training}),
+		"rescue":         policy.Rescue(partition, training),
+		"rescueTrust":    policy.PrincipalTrust([]string{policy.RoleARN(partition, training, cfg.Organization.RoleName)}),
 		"budgetsTrust":   policy.BudgetsTrust(partition, management),
 		"sagemaker":      policy.SageMaker(partition, region, training, access),
 		"sagemakerTrust": policy.ServiceTrust("sagemaker.amazonaws.com", training),
@@ -120,7 +127,7 @@ func write() error {
 		"gitLabDeploy":   onGitLab.Trust(partition, training, gitLab.DeploySubject()),
 		"gitLabPreview":  onGitLab.Trust(partition, training, gitLab.PreviewSubjects()...),
 		"previewRole":    policy.Describe([]string{"arn:aws:s3:::corpora/a.jsonl"}),
-		"previewTrust":   policy.PreviewTrust(partition, management, training, ci.CIPrefix()),
+		"previewTrust":   policy.PreviewTrust(partition, management, training, ci.Prefix),
 	}
 	for _, p := range control {
 		all["guardrails-"+p.Name] = p.Document

@@ -153,7 +153,7 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 
 // account creates the run's service account with its role, and returns what its pods wait for: one that starts before it has
 // the role acts as its node. When another run replaces it, both are deleted after the Job, but while its pods still save a
-// checkpoint: they go on with the credentials that they have, which neither revokes.
+// checkpoint: they go on with the credentials that they have, which neither revokes. A process that has fetched none yet cannot save.
 func (b trainingBuilder) account(run job.Run, ready []pulumi.Resource) ([]pulumi.Resource, error) {
 	if !run.OwnAccount {
 		return nil, nil

@@ -152,8 +152,7 @@ func (b trainingBuilder) namespace(runs []job.Run, ready []pulumi.Resource) ([]p
 }
 
 // account creates the run's service account with its role, and returns what its pods wait for: one that starts before it has
-// the role acts as its node. When another run replaces it, both are deleted after the Job, but while its pods still save a
-// checkpoint: they go on with the credentials that they have, which neither revokes. A process that has fetched none yet cannot save.
+// the role acts as its node. Both are deleted after the run's last pod has ended: see run.
 func (b trainingBuilder) account(run job.Run, ready []pulumi.Resource) ([]pulumi.Resource, error) {
 	if !run.OwnAccount {
 		return nil, nil
@@ -171,6 +170,9 @@ func (b trainingBuilder) account(run job.Run, ready []pulumi.Resource) ([]pulumi
 // alone, whatever the platform has learned since, and any other run is another Job, which a preview shows as one Job
 // created and one deleted. While both exist, the quota and one pod per node keep them from sharing accelerators; the
 // new pods start as the old ones, with their checkpoints saved, end.
+//
+// The Job belongs to the ConfigMap. Pulumi does not wait for a Job's deletion, but for a ConfigMap's, which Kubernetes delays until
+// the Job's last pod has ended. What pods need to save a checkpoint is deleted later.
 //
 // The Job is neither protected nor retained: what it has learned is in the checkpoints, and a forgotten Job would
 // occupy the most expensive nodes.
@@ -199,7 +201,10 @@ func (b trainingBuilder) run(run job.Run, ready []pulumi.Resource) (pulumi.Resou
 		return nil, fmt.Errorf("service: %w", err)
 	}
 	registered, err := kubeobject.New(b.ctx, b.name+"-job-"+name, run.Job(), pulumi.Map{
-		"metadata": pulumi.Map{"labels": pulumi.Map{job.CommitLabel: commit}},
+		"metadata": pulumi.Map{"labels": pulumi.Map{job.CommitLabel: commit}, "ownerReferences": pulumi.Array{pulumi.Map{
+			"apiVersion": pulumi.String("v1"), "kind": pulumi.String("ConfigMap"), "name": pulumi.String(name), "uid": configMap.UID(),
+			"blockOwnerDeletion": pulumi.Bool(true),
+		}}},
 	}, options, pulumi.DependsOn([]pulumi.Resource{configMap, service}), pulumi.IgnoreChanges(startedFields()))
 	if err != nil {
 		return nil, fmt.Errorf("job: %w", err)

@@ -20,7 +20,7 @@ const (
 )
 
 // Namespace returns the namespace that all runs of a stack share. It enforces the Pod Security Standard
-// "restricted". Its deletion may take graceSeconds, in which the pods save a checkpoint, and five minutes more.
+// "restricted". Its deletion waits for the last pod.
 func Namespace(graceSeconds int) *corev1.Namespace {
 	labels := map[string]string{managedLabel: "pulumi"}
 	for _, mode := range []string{"enforce", "warn", "audit"} {
@@ -30,9 +30,15 @@ func Namespace(graceSeconds int) *corev1.Namespace {
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: settings.TrainingNamespace, Labels: labels,
-			Annotations: map[string]string{"pulumi.com/timeoutSeconds": strconv.Itoa(graceSeconds + 300)},
+			Annotations: deletedWithin(graceSeconds),
 		},
 	}
+}
+
+// deletedWithin returns the annotation that gives pods, for whose end a deletion waits, graceSeconds to save a checkpoint and five
+// minutes more.
+func deletedWithin(graceSeconds int) map[string]string {
+	return map[string]string{"pulumi.com/timeoutSeconds": strconv.Itoa(graceSeconds + 300)}
 }
 
 // SharedServiceAccount returns the service account of the pods of all runs in an existing cluster.
@@ -119,9 +125,11 @@ func (r Run) ConfigMap() *corev1.ConfigMap {
 	for _, script := range r.Scripts {
 		data[script.Key()] = script.Content
 	}
+	metadata := r.metadata()
+	metadata.Annotations = deletedWithin(r.GraceSeconds)
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: r.metadata(),
+		ObjectMeta: metadata,
 		Data:       data,
 		Immutable:  ptr.To(true),
 	}

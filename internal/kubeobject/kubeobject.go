@@ -11,12 +11,27 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// Object is a registered object.
+type Object struct {
+	pulumi.CustomResourceState
+
+	Metadata pulumi.MapOutput `pulumi:"metadata"` // as the cluster has it
+}
+
+// UID returns the id that the cluster gave it.
+func (o *Object) UID() pulumi.StringOutput {
+	return o.Metadata.MapIndex(pulumi.String("uid")).ApplyT(func(uid any) string {
+		text, _ := uid.(string)
+		return text
+	}).(pulumi.StringOutput)
+}
+
 // New registers an object, whose TypeMeta must be set. outputs holds those of its fields that are only known after
 // deployment, in the object's own structure: maps are merged into the object, any other value replaces the field.
 // The data of a Secret is secret in the state.
 func New(
 	ctx *pulumi.Context, name string, object runtime.Object, outputs pulumi.Map, opts ...pulumi.ResourceOption,
-) (pulumi.Resource, error) {
+) (*Object, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
 		return nil, err
@@ -40,7 +55,7 @@ func New(
 		}
 		opts = append(opts, pulumi.AdditionalSecretOutputs(data))
 	}
-	var resource pulumi.CustomResourceState
+	var resource Object
 	if err := ctx.RegisterResource(token, name, inputs, &resource, opts...); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@
 // decision with a mistake that must turn it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { add, allow, data, deployRole, documents, drop, edit, everything, judge, key, management, role, strange, testing, training, unconditional, who, without } from './world.mjs'
+import { add, allow, both, data, deployRole, documents, drop, edit, everything, judge, key, management, role, strange, testing, training, unconditional, who, without } from './world.mjs'
 
 const sourceOwner = '444444444444', reader = '555555555555'
 Object.assign(who, {
@@ -91,7 +91,7 @@ const decisions = [
 
   // Keys.
   ['a service creates a grant for a caller', 'scientist', 'kms:CreateGrant', { on: key, policy: 'key', context: { 'kms:GrantIsForAWSResource': 'true' } }, Allowed, without('key', 'ServicesCreateGrants')],
-  ['nobody creates one himself', 'scientist', 'kms:CreateGrant', { on: key, policy: 'key', context: { 'kms:GrantIsForAWSResource': 'false' } }, NotGranted, unconditional('key', 'ServicesCreateGrants')],
+  ['nobody creates one himself', 'scientist', 'kms:CreateGrant', { on: key, policy: 'key', context: { 'kms:GrantIsForAWSResource': 'false' } }, Denied, both(unconditional('key', 'ServicesCreateGrants'), without('guardrails-data', 'GrantsForServices'))],
   ['whoever deploys changes the policy of a key', 'deployer', 'kms:PutKeyPolicy', { on: key, policy: 'key' }, Allowed, drop('key', 'AccountDecides', 'kms:PutKeyPolicy')],
   ['CloudWatch encrypts the logs of the account', 'logsService', 'kms:GenerateDataKey', { on: key, in: training, policy: 'logsKey', context: logGroup(training) }, Allowed, without('logsKey', 'EncryptLogs')],
   ['and no others', 'logsService', 'kms:GenerateDataKey', { on: key, in: training, policy: 'logsKey', context: logGroup(strange) }, NotGranted, unconditional('logsKey', 'EncryptLogs')],

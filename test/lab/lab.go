@@ -118,6 +118,8 @@ func (l *Lab) start(ctx context.Context, o Options, tools Tools) error {
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-west-2",
 		"GITHUB_BASE_URL": fmt.Sprintf("http://127.0.0.1:%d/", github), "GITHUB_TOKEN": Token, "GITHUB_OWNER": "llm",
 		"KUBECONFIG": l.Plane.Kubeconfig,
+		// S3 Control puts the account's id before the name of the host, which resolves to nothing.
+		"HTTP_PROXY": fmt.Sprintf("http://127.0.0.1:%d", aws), "NO_PROXY": "127.0.0.1,localhost",
 	}
 	return nil
 }

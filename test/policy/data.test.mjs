@@ -2,7 +2,7 @@
 // decision with a mistake that must turn it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { add, allow, both, data, deployRole, documents, drop, edit, everything, judge, key, management, role, strange, testing, training, unconditional, who, without } from './world.mjs'
+import { add, allow, data, deployRole, documents, drop, edit, everything, judge, key, management, role, strange, testing, training, unconditional, who, without } from './world.mjs'
 
 const sourceOwner = '444444444444', reader = '555555555555'
 Object.assign(who, {

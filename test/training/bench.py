@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from conftest import SAMPLE, SCRIPTS, S3, Run, free_port, mount, wait
+from conftest import SAMPLE, SCRIPTS, S3, Run, free_port, job_environment, mount, wait
 
 STEPS, WARM, CONTEXT, BATCH = 60, 10, 128, 8
 OPTIONS = ["--model=config.json", f"--context={CONTEXT}", f"--batch={BATCH}", f"--global-batch={BATCH}", f"--steps={STEPS}",
@@ -75,6 +75,8 @@ def main(rounds):
             import socket
             wait("the local S3", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 60)
             s3, root, results = S3(f"http://127.0.0.1:{port}"), mount(pathlib.Path(folder) / "pod"), {"plain": [], "train.py": []}
+            # The sample alone has 70 windows, each of which would be a block of its own: every step would read eight objects.
+            s3.put(job_environment(0)["DATASET_URI"].rstrip("/") + "/more.txt", SAMPLE.read_bytes() * 64)
             for i in range(rounds):  # interleaved: other work on the machine comes and goes
                 output = subprocess.check_output([sys.executable, __file__, "plain"], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"})
                 results["plain"].append(json.loads(output.splitlines()[-1]))
@@ -88,8 +90,9 @@ def main(rounds):
             return statistics.median(r[key] for r in found) * scale if key in found[0] else None
         print(f"| {name} | {median('cpu', 1000 / steps):.0f} | {steps * CONTEXT * BATCH / median('wall'):.0f} | " + " | ".join(
             "-" if median(key) is None else f"{median(key):.1%}" for key in ("stall", "data")) + " |")
-    ratio = [statistics.median(r["cpu"] for r in results[name]) for name in ("plain", "train.py")]
-    print(f"\nplain / train.py, CPU time: {ratio[0] / ratio[1]:.2f}")
+    cpu = [statistics.median(r["cpu"] for r in results[name]) for name in ("plain", "train.py")]
+    wall = [statistics.median(r["wall"] for r in results[name]) for name in ("plain", "train.py")]
+    print(f"\nplain / train.py, CPU time: {cpu[0] / cpu[1]:.2f}, wall clock: {wall[0] / wall[1]:.2f}")
 
 
 if __name__ == "__main__":

@@ -92,6 +92,11 @@ func loseAll(t *testing.T, losses []loss) {
 
 // lose causes a loss and checks what is promised.
 func (r *run) lose(t *testing.T, c loss) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.dump(t)
+		}
+	})
 	r.says(t, r.trains(t, time.Now()), `{"event": "saved"`) // so that failures of two losses are not from one checkpoint
 	before, err := r.pods()
 	if err != nil || len(before) != r.nodes {
@@ -162,9 +167,6 @@ func (r *run) lose(t *testing.T, c loss) {
 	}
 	if more := newly(counts, counted(after)); c.either && (len(more) != 1 || !slices.Contains(c.counted, more[0])) || !c.either && !slices.Equal(more, c.counted) {
 		t.Errorf("failures are counted of indexes %v, want %v; before %v, after %v", more, c.counted, counts, counted(after))
-	}
-	if t.Failed() {
-		r.dump(t)
 	}
 	fmt.Printf("| %s | %s | %s | %s | %.0f s |\n", c.name, list(c.replaced, c.either), list(c.counted, c.either), noticed, again.Sub(began).Seconds())
 }

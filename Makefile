@@ -96,7 +96,7 @@ test-cluster: .build/bin/kube manifests
 # Other ways to launch a run, compared with scripts/launch.py on real nodes. EVENTS losses under SEED.
 EVENTS ?= 4
 SEED ?= 1
-bench-run: .build/bin/kube manifests
+bench-run: .build/bin/kube .build/bin/jobset manifests
 	cd test/cluster/nodes && GOFLAGS='-trimpath -mod=mod' go test -count=1 -v -timeout 180m -run TestWays -args -bench-run all -events $(EVENTS) -seed $(SEED)
 
 VERSION := k8s.io/component-base/version
@@ -112,6 +112,9 @@ bench:
 # The lab by itself, to try the program by hand with real provider plugins.
 lab:
 	cd test && go run ./cmd/lab
+
+.build/bin/jobset: test/tools/jobset/go.mod
+	cd test/tools/jobset && go build -o ../../../.build/bin/jobset sigs.k8s.io/jobset
 
 # The picture of the README, from its text.
 picture:

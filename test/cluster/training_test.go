@@ -82,13 +82,14 @@ func checkContract(t *testing.T, ranks map[int]*corev1.Pod, run job.Run) {
 			"PET_MASTER_ADDR": ranks[0].Spec.Hostname + "." + ranks[0].Spec.Subdomain, "PET_MASTER_PORT": "29500",
 			"DATASET_URI": "s3://dataset/" + run.DatasetPrefix, "CHECKPOINT_URI": "s3://checkpoints/runs/" + run.Name() + "/",
 			"ARTIFACT_URI": "s3://artifacts/runs/" + run.Name() + "/", "AWS_REGION": "us-west-2", "SCRIPT_COMMIT": commit, "RUN_NAME": run.Name(),
+			"NODE_NAME": pod.Spec.NodeName,
 		} {
 			if env[name] != want {
 				t.Errorf("index %d: %s is %q, want %q", index, name, env[name], want)
 			}
 		}
 		for name, value := range first {
-			if name != "PET_NODE_RANK" && name != "JOB_COMPLETION_INDEX" && env[name] != value {
+			if !slices.Contains([]string{"PET_NODE_RANK", "JOB_COMPLETION_INDEX", "NODE_NAME"}, name) && env[name] != value {
 				t.Errorf("index %d: %s is %q, but %q on index 0", index, name, env[name], value)
 			}
 		}
@@ -140,6 +141,10 @@ func environment(t *testing.T, pod *corev1.Pod) map[string]string {
 		if from := variable.ValueFrom; from != nil {
 			switch {
 			case from.FieldRef != nil:
+				if from.FieldRef.FieldPath == "spec.nodeName" {
+					value = pod.Spec.NodeName
+					break
+				}
 				kind, key, ok := strings.Cut(strings.TrimSuffix(from.FieldRef.FieldPath, "']"), "['")
 				values, known := map[string]map[string]string{"metadata.annotations": pod.Annotations, "metadata.labels": pod.Labels}[kind]
 				if !ok || !known {
@@ -183,7 +188,7 @@ func TestNowhereToRun(t *testing.T) {
 	t.Run("no toleration", func(t *testing.T) {
 		intolerant := run
 		intolerant.Pool.TaintKey = ""
-		unscheduled(t, submit(t, intolerant), 2, "untolerated taint {nvidia.com/gpu: true}")
+		unscheduled(t, submit(t, intolerant), 2, "untolerated taint(s)")
 	})
 	t.Run("with both", func(t *testing.T) {
 		running(t, submit(t, run), 2)

@@ -24,8 +24,6 @@ type Run struct {
 	Launch  float64 // until a new node can run pods
 	Pod     float64 // until a new pod's launcher is there
 	Restart float64 // from all launchers being there until the first step: modules, communicators, checkpoint
-	// All is true if every failure replaces all pods, as JobSet does: images and caches are there, launchers are not.
-	All bool
 }
 
 // Loss is where time goes, as shares of the elapsed time.

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 var (
@@ -25,7 +28,7 @@ var (
 type way struct {
 	name   string
 	change func(kind string, object map[string]any)
-	again  bool // when a pod has failed, the Job is created anew, as JobSet does
+	jobSet bool
 }
 
 var torchrun = []any{"python", "-m", "torch.distributed.run", "train.py"}
@@ -42,6 +45,75 @@ func asTorchrun(env map[string]string, job map[string]any) {
 	container["env"] = variables
 	policy := job["spec"].(map[string]any)["podFailurePolicy"].(map[string]any)
 	policy["rules"] = policy["rules"].([]any)[:2]
+}
+
+// jobOfSet is what JobSet appends to its name for the only Job of a JobSet of asJobSet.
+const jobOfSet = "-run-0"
+
+// asJobSet makes a Job the only one of a JobSet, which replaces all pods when one fails.
+func asJobSet(job map[string]any) {
+	name := job["metadata"].(map[string]any)["name"].(string)
+	asTorchrun(map[string]string{"RUN_NAME": name + jobOfSet, "PET_MASTER_ADDR": name + jobOfSet + "-0." + name}, job)
+	spec := job["spec"].(map[string]any)
+	for _, perIndex := range []string{"podFailurePolicy", "backoffLimitPerIndex", "maxFailedIndexes"} {
+		delete(spec, perIndex)
+	}
+	spec["backoffLimit"] = 0
+	job["apiVersion"], job["kind"] = "jobset.x-k8s.io/v1alpha2", "JobSet"
+	job["spec"] = map[string]any{
+		"network":       map[string]any{"enableDNSHostnames": false}, // the run has a Service
+		"failurePolicy": map[string]any{"maxRestarts": 1000},
+		"replicatedJobs": []any{map[string]any{
+			"name": "run", "replicas": 1, "template": map[string]any{"spec": spec},
+		}},
+	}
+}
+
+// startJobSet starts the controller of JobSet, without its webhooks: asJobSet sets what they default.
+func startJobSet(t *testing.T) {
+	t.Helper()
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/jobset")
+	list.Dir = "../../tools/jobset"
+	source, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply := exec.Command("kubectl", "--kubeconfig", filepath.Join(lab.dir, "kubeconfig"), "apply", "--server-side",
+		"-f", filepath.Join(strings.TrimSpace(string(source)), "config/components/crd/bases"))
+	if output, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	waitFor(t, "JobSet to be known", func() error {
+		lab.mapper.Reset()
+		_, err := lab.mapper.RESTMapping(schema.GroupKind{Group: "jobset.x-k8s.io", Kind: "JobSet"}, "v1alpha2")
+		return err
+	})
+	for _, name := range []string{"crt", "key"} { // the controller needs a certificate, though nobody calls its webhooks
+		if err := os.Symlink("serving."+name, filepath.Join(lab.dir, "tls."+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := fmt.Sprintf(`apiVersion: config.jobset.x-k8s.io/v1alpha1
+kind: Configuration
+leaderElection: {leaderElect: false}
+internalCertManagement: {enable: false}
+metrics: {bindAddress: "0"}
+health: {healthProbeBindAddress: "0"}
+webhook: {port: %d, certDir: %s}
+`, 19443+*first, lab.dir)
+	file := filepath.Join(lab.dir, "jobset.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(filepath.Dir(lab.kube), "jobset")
+	controller, err := lab.background("jobset", []string{"KUBECONFIG=" + filepath.Join(lab.dir, "kubeconfig")}, binary, "-config", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-controller.Process.Pid, syscall.SIGKILL)
+		_ = controller.Wait()
+	})
 }
 
 func ways() []way {
@@ -73,7 +145,7 @@ func ways() []way {
 			container["restartPolicy"] = "Never"
 			container["restartPolicyRules"] = []any{map[string]any{"action": "Restart", "exitCodes": map[string]any{"operator": "NotIn", "values": []any{int64(0)}}}}
 		})},
-		{name: "restart all", again: true, change: ofJob(func(job map[string]any) { asTorchrun(nil, job) })},
+		{name: "JobSet", jobSet: true, change: ofJob(asJobSet)},
 	}
 }
 
@@ -89,7 +161,7 @@ func TestWays(t *testing.T) {
 			removeNode(t, *first+index)
 		}
 	})
-	fmt.Println("| way | loss | training steps again after | failures counted by index | restarts of containers |\n|---|---|---|---|---|")
+	fmt.Println("| way | loss | training steps again after | failures counted by index | restarts of containers, or of the JobSet |\n|---|---|---|---|---|")
 	for _, w := range ways() {
 		if *bench == "all" || slices.Contains(strings.Split(*bench, ","), w.name) {
 			t.Run(w.name, func(t *testing.T) { w.measure(t) })
@@ -100,7 +172,13 @@ func TestWays(t *testing.T) {
 func (w way) measure(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, *seed))
 	began := time.Now()
+	if w.jobSet {
+		startJobSet(t)
+	}
 	r := start(t, "processors", w.change)
+	if w.jobSet {
+		r.name, r.recreated = r.name+jobOfSet, true
+	}
 	r.trains(t, began)
 	first := time.Now()
 	training := time.Duration(0)
@@ -119,9 +197,6 @@ func (w way) measure(t *testing.T) {
 		} else {
 			signalTo(t, r.rankProcess(t, index), 9)
 		}
-		if w.again {
-			r = r.anew(t, w)
-		}
 		again, end := r.stepAfter(t, at)
 		if drained {
 			cordon(t, pods[index].Spec.NodeName, false)
@@ -131,6 +206,9 @@ func (w way) measure(t *testing.T) {
 		for _, pod := range after {
 			for _, status := range pod.Status.ContainerStatuses {
 				restarts += int(status.RestartCount)
+			}
+			if w.jobSet {
+				restarts, _ = strconv.Atoi(pod.Labels["jobset.sigs.k8s.io/restart-attempt"])
 			}
 		}
 		load, _ := os.ReadFile("/proc/loadavg")
@@ -162,35 +240,4 @@ func (r *run) stepAfter(t *testing.T, at time.Time) (took, end string) {
 	}
 	r.dump(t)
 	return "not within " + patience.String(), "stuck"
-}
-
-// anew waits until a pod of the Job has failed or is being deleted, and creates the Job again.
-func (r *run) anew(t *testing.T, w way) *run {
-	waitFor(t, "a pod that has failed", func() error {
-		list, err := lab.client.CoreV1().Pods(namespace).List(background, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		for _, pod := range list.Items {
-			if pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil {
-				return nil
-			}
-		}
-		return fmt.Errorf("none")
-	})
-	policy := metav1.DeletePropagationForeground
-	if err := lab.client.BatchV1().Jobs(namespace).Delete(background, r.name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the Job to be deleted", func() error {
-		list, err := lab.client.BatchV1().Jobs(namespace).List(background, metav1.ListOptions{})
-		if err == nil && len(list.Items) > 0 {
-			err = fmt.Errorf("it exists")
-		}
-		return err
-	})
-	if err := create(r.job); err != nil {
-		t.Fatal(err)
-	}
-	return r
 }

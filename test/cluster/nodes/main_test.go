@@ -30,6 +30,9 @@ var first = flag.Int("first-node", 1, "number of the first node, of up to ten")
 
 func s3Port() int { return 5559 + *first }
 
+// s3Endpoint is where pods reach S3.
+func s3Endpoint() string { return fmt.Sprintf("http://10.244.%d.1:%d", *first-1, s3Port()) }
+
 // lab is the cluster of all tests, which run one after the other.
 var lab *cluster
 
@@ -228,7 +231,7 @@ func (c *cluster) buildImages(venv string) error {
 		}
 	}
 	env := strings.Join([]string{
-		"PATH=" + venv + "/bin:/usr/bin:/bin", fmt.Sprintf("AWS_ENDPOINT_URL=http://10.244.%d.1:%d", *first-1, s3Port()), "OMP_NUM_THREADS=1",
+		"PATH=" + venv + "/bin:/usr/bin:/bin", "AWS_ENDPOINT_URL=" + s3Endpoint(), "OMP_NUM_THREADS=1",
 		"PYTHONDONTWRITEBYTECODE=1",
 	}, ",")
 	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, image: {"/bin/sh"}} {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -83,10 +81,10 @@ func waitFor(t *testing.T, what string, try func() error) {
 
 // run is a Job on the cluster.
 type run struct {
-	job   map[string]any
-	name  string
-	nodes int
-	dir   string
+	name      string // of its Job
+	nodes     int
+	dir       string
+	recreated bool // a JobSet creates its Job again and again
 }
 
 // start creates the objects that the program registers for a run, from a file of test/manifests, but with a small model.
@@ -115,15 +113,11 @@ func start(t *testing.T, manifest string, change func(kind string, object map[st
 		}
 		if object["kind"] == "Job" {
 			withIdentity(object)
+			r.nodes = int(object["spec"].(map[string]any)["completions"].(float64))
+			r.name = object["metadata"].(map[string]any)["name"].(string)
 		}
 		if change != nil {
 			change(object["kind"].(string), object)
-		}
-		if object["kind"] == "Job" {
-			r.job = object
-			spec := object["spec"].(map[string]any)
-			r.nodes = int(spec["completions"].(float64))
-			r.name = object["metadata"].(map[string]any)["name"].(string)
 		}
 		if err := create(object); err != nil {
 			t.Fatal(err)
@@ -229,6 +223,9 @@ func (r *run) pods() (map[int]*corev1.Pod, error) {
 // ended returns reason and message of the condition with which the Job has ended, or "".
 func (r *run) ended(t *testing.T) (reason, message string) {
 	t.Helper()
+	if r.recreated {
+		return "", ""
+	}
 	job, err := lab.client.BatchV1().Jobs(namespace).Get(background, r.name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -248,76 +245,6 @@ func counted(pods map[int]*corev1.Pod) []string {
 		counts = append(counts, pods[i].Annotations["batch.kubernetes.io/job-index-failure-count"])
 	}
 	return counts
-}
-
-// line is a line of a pod's log.
-type line struct {
-	at    time.Time
-	index int
-	text  string
-}
-
-// log returns the lines of all pods that run or ran on nodes that exist, in the order of their times.
-func (r *run) log() []line {
-	files, _ := filepath.Glob(filepath.Join(r.dir, "node-*/logs", namespace+"_"+r.name+"-*/*/*.log"))
-	var lines []line
-	name := regexp.MustCompile(regexp.QuoteMeta(r.name) + `-(\d+)-`)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		match := name.FindStringSubmatch(file)
-		if err != nil || match == nil {
-			continue
-		}
-		index, _ := strconv.Atoi(match[1])
-		for _, entry := range strings.Split(string(text), "\n") {
-			if parts := strings.SplitN(entry, " ", 4); len(parts) == 4 {
-				if at, err := time.Parse(time.RFC3339Nano, parts[0]); err == nil {
-					lines = append(lines, line{at, index, parts[3]})
-				}
-			}
-		}
-	}
-	sort.SliceStable(lines, func(a, b int) bool { return lines[a].at.Before(lines[b].at) })
-	return lines
-}
-
-// stepped is how the line of a step begins.
-const stepped = `{"event": "step"`
-
-// trains waits until a step is logged after a moment, and returns when.
-func (r *run) trains(t *testing.T, after time.Time) time.Time {
-	t.Helper()
-	var at time.Time
-	waitFor(t, "training to step", func() error {
-		if reason, message := r.ended(t); reason != "" {
-			r.dump(t)
-			t.Fatalf("the Job has ended: %s: %s", reason, message)
-		}
-		for _, l := range r.log() {
-			if l.at.After(after) && strings.HasPrefix(l.text, stepped) {
-				at = l.at
-				return nil
-			}
-		}
-		return fmt.Errorf("no step")
-	})
-	return at
-}
-
-// says waits until a line that contains a text is logged after a moment, and returns when.
-func (r *run) says(t *testing.T, after time.Time, text string) time.Time {
-	t.Helper()
-	var at time.Time
-	waitFor(t, fmt.Sprintf("%q", text), func() error {
-		for _, l := range r.log() {
-			if l.at.After(after) && strings.Contains(l.text, text) {
-				at = l.at
-				return nil
-			}
-		}
-		return fmt.Errorf("not logged")
-	})
-	return at
 }
 
 // ends waits until the Job has ended, and returns reason and message.
@@ -350,14 +277,6 @@ func (r *run) codes(t *testing.T) []int32 {
 	return codes
 }
 
-func (r *run) dump(t *testing.T) {
-	t.Helper()
-	lines := r.log()
-	for _, l := range lines[max(0, len(lines)-80):] {
-		t.Logf("%s %d %s", l.at.Format("15:04:05.0"), l.index, l.text)
-	}
-}
-
 // process returns the process id, on this machine, of the launcher of an index (rank false) or of its rank.
 func (r *run) process(t *testing.T, index int, rank bool) int {
 	t.Helper()
@@ -381,7 +300,11 @@ func (r *run) find(t *testing.T, index int, is func(env string) bool) int {
 				continue
 			}
 			env := "\x00" + string(environment)
-			if strings.Contains(env, fmt.Sprintf("\x00PET_NODE_RANK=%d\x00", index)) && strings.Contains(env, "\x00RUN_NAME="+r.name+"\x00") && is(env) {
+			ours := true // another cluster may be on this machine, with the same run
+			for _, variable := range []string{fmt.Sprintf("PET_NODE_RANK=%d", index), "RUN_NAME=" + r.name, "AWS_ENDPOINT_URL=" + s3Endpoint()} {
+				ours = ours && strings.Contains(env, "\x00"+variable+"\x00")
+			}
+			if ours && is(env) {
 				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 				if found == 0 || pid < found {
 					found = pid

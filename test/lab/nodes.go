@@ -142,7 +142,7 @@ func (n *Nodes) Image(name, out string, env []string, command ...string) error {
 	if err := os.WriteFile(filepath.Join(bin, "busybox"), content, 0o755); err != nil {
 		return err
 	}
-	for _, applet := range []string{"sh", "sleep", "ls", "grep", "cat", "echo", "wget", "nc"} {
+	for _, applet := range []string{"sh", "sleep", "ls", "grep", "cat", "echo"} {
 		if err := os.Symlink("busybox", filepath.Join(bin, applet)); err != nil {
 			return err
 		}

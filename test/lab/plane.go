@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -55,6 +56,11 @@ func StartPlane(ctx context.Context, o PlaneOptions) (*Plane, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// Signal sends a signal to all processes of the control plane.
+func (p *Plane) Signal(signal syscall.Signal) error {
+	return syscall.Kill(-p.process.Process.Pid, signal)
 }
 
 // Stop ends the control plane.

@@ -100,12 +100,12 @@ internalCertManagement: {enable: false}
 metrics: {bindAddress: "0"}
 health: {healthProbeBindAddress: "0"}
 webhook: {port: %d, certDir: %s}
-`, 19443+*first, lab.dir)
+`, 19443+first(), lab.dir)
 	file := filepath.Join(lab.dir, "jobset.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(filepath.Dir(lab.kube), "jobset")
+	binary := filepath.Join(filepath.Dir(kube()), "jobset")
 	controller, err := lab.background("jobset", []string{"KUBECONFIG=" + filepath.Join(lab.dir, "kubeconfig")}, binary, "-config", file)
 	if err != nil {
 		t.Fatal(err)
@@ -155,10 +155,10 @@ func TestWays(t *testing.T) {
 	if *bench == "" {
 		t.Skip("make bench-run")
 	}
-	addNodes(t, cpuPool, *first, *first+1, *first+2, *first+3)
+	addNodes(t, cpuPool, first(), first()+1, first()+2, first()+3)
 	t.Cleanup(func() {
 		for index := range 4 {
-			removeNode(t, *first+index)
+			removeNode(t, first()+index)
 		}
 	})
 	fmt.Println("| way | loss | training steps again after | failures counted by index | restarts of containers, or of the JobSet |\n|---|---|---|---|---|")

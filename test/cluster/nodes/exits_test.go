@@ -199,12 +199,12 @@ func gpuNodes(t *testing.T) {
 func nodesFor(t *testing.T, env []string) {
 	t.Helper()
 	for index := range 3 {
-		removeNode(t, *first+index)
+		removeNode(t, first()+index)
 	}
-	addNodes(t, env, *first, *first+1, *first+2)
+	addNodes(t, env, first(), first()+1, first()+2)
 	t.Cleanup(func() {
 		for index := range 3 {
-			removeNode(t, *first+index)
+			removeNode(t, first()+index)
 		}
 	})
 }

@@ -25,7 +25,7 @@ const (
 )
 
 // identityPort is 80 on EKS. Two clusters on one machine have the same address.
-func identityPort() int { return 79 + *first }
+func identityPort() int { return 79 + first() }
 
 // withIdentity changes a Job as the webhook changes its pods.
 func withIdentity(job map[string]any) {
@@ -51,7 +51,7 @@ var accountOfRun = regexp.MustCompile(`^system:serviceaccount:training:.+-[0-9a-
 // startIdentity starts what EKS's agent is to the pods of a node: whoever shows a token of the run's service account gets
 // credentials. S3 does not look at them.
 func (c *cluster) startIdentity() error {
-	host := fmt.Sprintf("llmhost%d", *first)
+	host := c.nodes.Bridge()
 	if output, err := exec.Command("ip", "addr", "add", identityAddress+"/32", "dev", host).CombinedOutput(); err != nil {
 		return fmt.Errorf("ip addr add %s: %w: %s", identityAddress, err, output)
 	}

@@ -57,10 +57,10 @@ func losses() []loss {
 // TestLosses: after each loss, the pods of the others are the same as before, nothing is counted against them, and training
 // goes on from a checkpoint.
 func TestLosses(t *testing.T) {
-	addNodes(t, cpuPool, *first, *first+1, *first+2, *first+3)
+	addNodes(t, cpuPool, first(), first()+1, first()+2, first()+3)
 	t.Cleanup(func() {
 		for index := range 4 {
-			removeNode(t, *first+index)
+			removeNode(t, first()+index)
 		}
 	})
 	fmt.Println("| loss | pods replaced | counted | noticed after | training steps again after |\n|---|---|---|---|---|")
@@ -285,7 +285,7 @@ func freeze(index int, pause time.Duration) cause {
 // freezePlane stops the API server, the controllers, the scheduler and etcd for a minute.
 func freezePlane(t *testing.T, _ *run, _ map[int]*corev1.Pod) {
 	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
-		if err := syscall.Kill(-lab.plane.Process.Pid, signal); err != nil {
+		if err := lab.plane.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
 		if signal == syscall.SIGSTOP {
@@ -308,13 +308,13 @@ func drain(index int) cause {
 func drainWithoutRoom(index int) cause {
 	return func(t *testing.T, r *run, pods map[int]*corev1.Pod) {
 		for node := range 4 {
-			cordon(t, fmt.Sprintf("node-%d", *first+node), true)
+			cordon(t, fmt.Sprintf("node-%d", first()+node), true)
 		}
 		began := time.Now()
 		drain(index)(t, r, pods)
 		r.says(t, began, fmt.Sprintf("waiting for 1 of %d nodes", r.nodes))
 		for node := range 4 {
-			cordon(t, fmt.Sprintf("node-%d", *first+node), false)
+			cordon(t, fmt.Sprintf("node-%d", first()+node), false)
 		}
 	}
 }

@@ -23,28 +23,32 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
+
+	labs "llm-platform/test/lab"
 )
 
-// Two clusters can be on one machine if their nodes have other numbers.
-var first = flag.Int("first-node", 1, "number of the first node, of up to ten")
+// first is the number of the first node, which no other cluster on this machine has.
+func first() int { return lab.nodes.First }
 
-func s3Port() int { return 5559 + *first }
+func s3Port() int { return 5559 + first() }
 
 // s3Endpoint is where pods reach S3.
-func s3Endpoint() string { return fmt.Sprintf("http://10.244.%d.1:%d", *first-1, s3Port()) }
+func s3Endpoint() string { return fmt.Sprintf("http://%s:%d", lab.nodes.Host(), s3Port()) }
 
 // lab is the cluster of all tests, which run one after the other.
 var lab *cluster
 
 type cluster struct {
-	dir, kube, python string
-	images            []string
-	mounts            string
-	client            kubernetes.Interface
-	dynamic           dynamic.Interface
-	mapper            *restmapper.DeferredDiscoveryRESTMapper
-	plane, s3         *exec.Cmd
-	identities        atomic.Int64 // how often pods got credentials
+	dir, python string
+	nodes       *labs.Nodes
+	plane       *labs.Plane
+	images      []string
+	mounts      string
+	client      kubernetes.Interface
+	dynamic     dynamic.Interface
+	mapper      *restmapper.DeferredDiscoveryRESTMapper
+	s3          *exec.Cmd
+	identities  atomic.Int64 // how often pods got credentials
 }
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -67,26 +71,9 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// missing returns what this machine lacks to be a cluster.
-func missing() error {
-	const packages = "apt-get install containerd runc containernetworking-plugins busybox-static iproute2 jq kubernetes-client"
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("root is needed: kubelets create cgroups, network namespaces and mounts")
-	}
-	for _, tool := range []string{"containerd", "ctr", "runc", "ip", "jq", "kubectl", "/bin/busybox", "/usr/lib/cni/bridge"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%s is missing: %s", tool, packages)
-		}
-	}
-	return nil
-}
-
 func (c *cluster) start() error {
-	if err := missing(); err != nil {
-		return err
-	}
 	var err error
-	if c.kube, err = filepath.Abs("../../../.build/bin/kube"); err != nil {
+	if c.nodes, err = labs.ReserveNodes("../../.."); err != nil {
 		return err
 	}
 	venv := os.Getenv("TRAINING_VENV")
@@ -94,10 +81,8 @@ func (c *cluster) start() error {
 		venv = filepath.Join(os.Getenv("HOME"), ".cache/llm-platform-training/venv-3.12")
 	}
 	c.python = filepath.Join(venv, "bin/python")
-	for _, file := range []string{c.kube, c.python} {
-		if _, err := os.Stat(file); err != nil {
-			return fmt.Errorf("%w: run `make test-cluster`", err)
-		}
+	if _, err := os.Stat(c.python); err != nil {
+		return fmt.Errorf("%w: run `make test-cluster`", err)
 	}
 	base, err := exec.Command(c.python, "-c", "import sys; print(sys.base_prefix)").Output()
 	if err != nil {
@@ -132,17 +117,10 @@ func (c *cluster) background(name string, env []string, command ...string) (*exe
 }
 
 func (c *cluster) startPlane() (err error) {
-	if c.plane, err = c.background("kube", nil, c.kube, "-dir", c.dir); err != nil {
+	if c.plane, err = labs.StartPlane(background, labs.PlaneOptions{Kube: kube(), Dir: c.dir}); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(c.dir, "ready")); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			return err
-		}
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(c.dir, "kubeconfig"))
+	config, err := clientcmd.BuildConfigFromFlags("", c.plane.Kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -160,15 +138,6 @@ func (c *cluster) startPlane() (err error) {
 // startS3 starts the emulator on every address, with the buckets and the sample. Pods reach it at an address that no lost node
 // takes away.
 func (c *cluster) startS3(venv string) (err error) {
-	host := fmt.Sprintf("llmhost%d", *first)
-	_ = exec.Command("ip", "link", "delete", host).Run()
-	for _, command := range []string{
-		"link add " + host + " type bridge", fmt.Sprintf("addr add 10.244.%d.1/24 dev %s", *first-1, host), "link set " + host + " up",
-	} {
-		if output, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
-			return fmt.Errorf("ip %s: %w: %s", command, err, output)
-		}
-	}
 	if c.s3, err = c.background("s3", nil, c.python, "-m", "moto.server", "-H", "0.0.0.0", "-p", fmt.Sprint(s3Port())); err != nil {
 		return err
 	}
@@ -214,65 +183,42 @@ func s3Put(path string, body []byte) error {
 const image = "registry.example.com/train:1"
 
 func (c *cluster) buildImages(venv string) error {
-	busybox := filepath.Join(c.dir, "busybox/bin")
-	if err := os.MkdirAll(busybox, 0o755); err != nil {
-		return err
-	}
-	content, err := os.ReadFile("/bin/busybox")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(busybox, "busybox"), content, 0o755); err != nil {
-		return err
-	}
-	for _, applet := range []string{"sh", "sleep", "ls", "grep", "cat", "echo"} {
-		if err := os.Symlink("busybox", filepath.Join(busybox, applet)); err != nil {
-			return err
-		}
-	}
-	env := strings.Join([]string{
-		"PATH=" + venv + "/bin:/usr/bin:/bin", "AWS_ENDPOINT_URL=" + s3Endpoint(), "OMP_NUM_THREADS=1",
-		"PYTHONDONTWRITEBYTECODE=1",
-	}, ",")
+	env := []string{"PATH=" + venv + "/bin:/usr/bin:/bin", "AWS_ENDPOINT_URL=" + s3Endpoint(), "OMP_NUM_THREADS=1", "PYTHONDONTWRITEBYTECODE=1"}
 	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, image: {"/bin/sh"}} {
 		out := filepath.Join(c.dir, strings.ReplaceAll(name, "/", "-")+".tar")
-		build := exec.Command("python3", append([]string{"image.py", name, out, filepath.Dir(busybox), env}, command...)...)
-		if output, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("image %s: %w: %s", name, err, output)
+		if err := c.nodes.Image(name, out, env, command...); err != nil {
+			return err
 		}
 		c.images = append(c.images, out)
 	}
 	return nil
 }
 
-// node runs the script with a verb, or starts a node without one.
-func (c *cluster) node(index int, env []string, arguments ...string) error {
-	command := exec.Command("./node", append([]string{c.dir, c.kube, fmt.Sprint(index)}, arguments...)...)
-	command.Env = append(append(os.Environ(), "MOUNTS="+c.mounts), env...)
-	log, err := os.OpenFile(filepath.Join(c.dir, "nodes.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+func kube() string { return labs.KubePath("../../..") }
+
+// node stops or loses a node, by its number, or starts one with the images.
+func (c *cluster) node(number int, env []string, arguments ...string) error {
+	index := number - first()
+	switch {
+	case len(arguments) == 1 && arguments[0] == "stop":
+		return c.nodes.Stop(c.plane, index)
+	case len(arguments) == 1 && arguments[0] == "lose":
+		return c.nodes.Lose(c.plane, index)
 	}
-	defer log.Close()
-	command.Stdout, command.Stderr = log, log
-	return command.Run()
+	return c.nodes.Start(c.plane, index, append([]string{"MOUNTS=" + c.mounts}, env...), arguments...)
 }
 
 func (c *cluster) stop() {
-	nodes, _ := filepath.Glob(filepath.Join(c.dir, "node-*"))
-	for _, node := range nodes {
-		var index int
-		if _, err := fmt.Sscanf(filepath.Base(node), "node-%d", &index); err == nil {
-			_ = c.node(index, nil, "stop")
-		}
+	if c.nodes != nil {
+		_ = c.nodes.Release(c.plane)
 	}
-	for _, process := range []*exec.Cmd{c.plane, c.s3} {
-		if process != nil && process.Process != nil {
-			_ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL)
-			_ = process.Wait()
-		}
+	if c.plane != nil {
+		c.plane.Stop()
 	}
-	_ = exec.Command("ip", "link", "delete", fmt.Sprintf("llmhost%d", *first)).Run()
+	if c.s3 != nil && c.s3.Process != nil {
+		_ = syscall.Kill(-c.s3.Process.Pid, syscall.SIGKILL)
+		_ = c.s3.Wait()
+	}
 	if os.Getenv("KEEP") == "" {
 		_ = os.RemoveAll(c.dir)
 	}

@@ -42,7 +42,7 @@ func TestNetworkPolicy(t *testing.T) {
 		allowed                  bool
 	}{
 		{"a pod of the run reaches another", namespace, inside, pods[0].Status.PodIP + ":7000", true},
-		{"it reaches S3", namespace, inside, fmt.Sprintf("10.244.%d.1:%d", *first-1, s3Port()), true},
+		{"it reaches S3", namespace, inside, fmt.Sprintf("%s:%d", lab.nodes.Host(), s3Port()), true},
 		{"it reaches no other port there", namespace, inside, open, false},
 		{"nor the agent on another port", namespace, inside, strings.Replace(open, strings.Split(open, ":")[0], identityAddress, 1), false},
 		{"nor the kubelet of its node", namespace, inside, fmt.Sprintf("%s:10250", pods[1].Status.HostIP), false},
@@ -94,7 +94,7 @@ func listen(t *testing.T) string {
 			_ = connection.Close()
 		}
 	}()
-	return fmt.Sprintf("10.244.%d.1:%d", *first-1, listener.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprintf("%s:%d", lab.nodes.Host(), listener.Addr().(*net.TCPAddr).Port)
 }
 
 func inPod(namespace, pod, program string) ([]byte, error) {
@@ -159,7 +159,7 @@ func outsidePod(t *testing.T, node string) string {
 // and returns what ends that. The pods of the cluster's DNS are a server on each node here, which answers at the node's address.
 func enforce(t *testing.T) (end func()) {
 	t.Helper()
-	table := fmt.Sprintf("llmpolicy%d", *first)
+	table := fmt.Sprintf("llmpolicy%d", first())
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	end = func() {
 		select {
@@ -290,7 +290,7 @@ func addressesOf(peer networkingv1.NetworkPolicyPeer) ([]string, error) {
 		}
 		var nodes []string
 		for index := range 3 {
-			nodes = append(nodes, fmt.Sprintf("10.244.%d.1", *first+index))
+			nodes = append(nodes, fmt.Sprintf("10.244.%d.1", first()+index))
 		}
 		return nodes, nil
 	}

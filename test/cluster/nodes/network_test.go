@@ -11,8 +11,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // TestNetworkPolicy: with the registered network policy enforced, three pods start, get their credentials, train and save to S3. They
@@ -59,6 +61,43 @@ func TestNetworkPolicy(t *testing.T) {
 	probe(true)
 	end()
 	probe(false)
+	deleteAsPulumi(t, r)
+}
+
+// deleteAsPulumi deletes a run as an update does: the Job, then the ConfigMap that it belongs to, then the service account. Pulumi
+// waits for the ConfigMap, and so for the last pod, which saves a checkpoint before that.
+func deleteAsPulumi(t *testing.T, r *run) {
+	t.Helper()
+	maps, jobs := lab.client.CoreV1().ConfigMaps(namespace), lab.client.BatchV1().Jobs(namespace)
+	owner, err := maps.Get(background, r.name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := fmt.Sprintf(`{"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": %q, "uid": %q, "blockOwnerDeletion": true}]}}`, r.name, owner.UID)
+	if _, err := jobs.Patch(background, r.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := newestCheckpoint(t)
+	foreground := metav1.DeletePropagationForeground
+	if err := jobs.Delete(background, r.name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+		t.Fatal(err)
+	}
+	if err := maps.Delete(background, r.name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the ConfigMap to be deleted", func() error {
+		_, err := maps.Get(background, r.name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("it exists: %v", err)
+	})
+	if pods, err := r.pods(); err != nil || len(pods) > 0 {
+		t.Errorf("the ConfigMap is deleted, but %d pods are not: %v", len(pods), err)
+	}
+	if after, complete := newestCheckpoint(t); after <= before || !complete {
+		t.Errorf("the newest checkpoint is %s (complete: %t), before %s", after, complete, before)
+	}
 }
 
 // withLabPorts gives a policy the ports that this machine has in place of 443 and 80.

@@ -74,14 +74,15 @@ def attached_once(self):
     if any(target.id == wanted["TargetId"] for target in policy.attachments):
         raise refuse("DuplicatePolicyAttachmentException", "The selected policy is already attached to the specified target.")
     beside = [each for each in backend.policies if each.type == policy.type and any(target.id == wanted["TargetId"] for target in each.attachments)]
-    if len(beside) >= 5:
-        raise refuse("ConstraintViolationException", "You have attached the maximum number of policies of that type to the target: 5")
+    if len(beside) >= 10:
+        raise refuse("ConstraintViolationException", "You have attached the maximum number of policies of that type to the target: 10")
 
 
 @rule(OrganizationsResponse, "create_policy", "update_policy")
 def size_of_control_policies(self):
-    if len(asked(self).get("Content", "")) > 5120:
-        raise refuse("ConstraintViolationException", "You have exceeded the maximum policy size: 5120")
+    """https://aws.amazon.com/about-aws/whats-new/2026/05/aws-organizations-increased-scp-quotas/"""
+    if len(asked(self).get("Content", "")) > 10240:
+        raise refuse("ConstraintViolationException", "You have exceeded the maximum policy size: 10240")
 
 
 # EKS

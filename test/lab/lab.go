@@ -118,10 +118,35 @@ func (l *Lab) start(ctx context.Context, o Options, tools Tools) error {
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-west-2",
 		"GITHUB_BASE_URL": fmt.Sprintf("http://127.0.0.1:%d/", github), "GITHUB_TOKEN": Token, "GITHUB_OWNER": "llm",
 		"KUBECONFIG": l.Plane.Kubeconfig,
-		// S3 Control puts the account's id before the name of the host, which resolves to nothing.
-		"HTTP_PROXY": fmt.Sprintf("http://127.0.0.1:%d", aws), "NO_PROXY": "127.0.0.1,localhost",
 	}
+	bin, err := l.wrapAWS(tools.Bin, aws)
+	if err != nil {
+		return err
+	}
+	l.Env["PATH"] = bin + string(os.PathListSeparator) + l.Env["PATH"]
 	return nil
+}
+
+// wrapAWS returns a folder with the AWS plugin in an environment that it alone may have: S3 Control puts the account's id before the
+// name of the host, which resolves to nothing, so that request goes to the emulator as if that were a proxy.
+func (l *Lab) wrapAWS(bin string, port int) (string, error) {
+	const name = "pulumi-resource-aws"
+	plugin := filepath.Join(bin, name)
+	if _, err := os.Stat(plugin); err != nil {
+		if plugin, err = exec.LookPath(name); err != nil {
+			installed, _ := filepath.Glob(filepath.Join(pluginFolder(), "resource-aws-v*", name))
+			if len(installed) == 0 {
+				return "", fmt.Errorf("no %s", name)
+			}
+			plugin = installed[len(installed)-1]
+		}
+	}
+	folder := filepath.Join(l.Dir, "bin")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("#!/bin/sh\nHTTP_PROXY=http://127.0.0.1:%d NO_PROXY=127.0.0.1,localhost exec '%s' \"$@\"\n", port, plugin)
+	return folder, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o755)
 }
 
 // Stop ends everything and deletes what is in Dir.

@@ -81,13 +81,13 @@ func (l *Lab) start(ctx context.Context, o Options, tools Tools) error {
 		Kube: tools.Kube, Dir: filepath.Join(l.Dir, "kube"), Fake: o.Fake, Review: fmt.Sprintf("http://127.0.0.1:%d/lab/token-review", aws),
 	})
 	if err != nil {
-		return fmt.Errorf("Kubernetes: %w", err)
+		return fmt.Errorf("control plane: %w", err)
 	}
 	l.processes = append(l.processes, l.Plane.process)
 	emulator, err := startProcess(filepath.Join(l.Dir, "github.log"), nil, "node", filepath.Join(tools.Emulate, "dist", "index.js"),
 		"start", "--service", "github", "--port", fmt.Sprint(emulate), "--seed", filepath.Join(here, "github", "seed.yaml"))
 	if err != nil {
-		return fmt.Errorf("GitHub: %w", err)
+		return fmt.Errorf("emulator of GitHub: %w", err)
 	}
 	l.processes = append(l.processes, emulator)
 	ca, err := os.ReadFile(filepath.Join(l.Plane.Dir, "ca.crt"))
@@ -103,14 +103,14 @@ func (l *Lab) start(ctx context.Context, o Options, tools Tools) error {
 	}
 	cloud, err := startProcess(filepath.Join(l.Dir, "aws.log"), env, tools.Python, "-m", "cloud", fmt.Sprint(aws), fmt.Sprint(github), fmt.Sprintf("http://127.0.0.1:%d", emulate))
 	if err != nil {
-		return fmt.Errorf("AWS: %w", err)
+		return fmt.Errorf("emulator of AWS: %w", err)
 	}
 	l.processes = append(l.processes, cloud)
 	if err := cloud.waitFor(ctx, get(fmt.Sprintf("http://127.0.0.1:%d/moto-api/data.json", aws), "")); err != nil {
-		return fmt.Errorf("AWS: %w", err)
+		return fmt.Errorf("emulator of AWS: %w", err)
 	}
 	if err := emulator.waitFor(ctx, get(fmt.Sprintf("http://127.0.0.1:%d/repos/%s", github, Repository), Token)); err != nil {
-		return fmt.Errorf("GitHub: %w", err)
+		return fmt.Errorf("emulator of GitHub: %w", err)
 	}
 	l.Env = map[string]string{
 		"PATH":              strings.Join([]string{tools.Bin, os.Getenv("PATH")}, string(os.PathListSeparator)),

@@ -48,9 +48,9 @@ func Prepare(ctx context.Context, repository string, out io.Writer) (Tools, erro
 }
 
 type preparation struct {
-	ctx                             context.Context
-	out                             io.Writer
-	here, cache, repository, python string
+	ctx                     context.Context
+	out                     io.Writer
+	here, cache, repository string
 }
 
 func (p *preparation) all() (Tools, error) {

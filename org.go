@@ -20,7 +20,7 @@ type Organization struct {
 	pulumi.ResourceState
 
 	ID         pulumi.StringOutput // o-…; empty with organization.mode none
-	Accounts   []scope.Account     // sorted by name
+	Accounts   []scope.Account     // training first, then sorted by name
 	Training   scope.Account       // the account that holds data, cluster and runs
 	Management *Management         // nil with organization.mode none
 }
@@ -72,7 +72,7 @@ func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, args Organ
 		org.ID, org.Management = found.id, found.management
 	}
 	var previous *organizations.Account // AWS creates one account at a time and answers ConcurrentModification otherwise
-	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts)) {
+	for _, name := range accountNames(cfg.Accounts) {
 		account, created, err := b.account(name, found, previous)
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", name, err)
@@ -88,6 +88,16 @@ func newOrganization(ctx *pulumi.Context, name string, s scope.Scope, args Organ
 	}
 	org.Training = org.account(settings.TrainingAccount)
 	return org, ctx.RegisterResourceOutputs(org, pulumi.Map{"id": org.ID})
+}
+
+// accountNames returns the names in the order in which the accounts are created: that of training first, since nearly everything
+// is in it.
+func accountNames(accounts map[string]settings.Account) []string {
+	names := slices.Sorted(maps.Keys(accounts))
+	if i := slices.Index(names, settings.TrainingAccount); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, settings.TrainingAccount)
+	}
+	return names
 }
 
 type orgBuilder struct {

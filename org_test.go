@@ -43,10 +43,10 @@ func TestAccountsAreNeverLost(t *testing.T) {
 	}
 }
 
-// AWS creates one account at a time.
+// AWS creates one account at a time, training first.
 func TestAccountsAreCreatedOneAfterAnother(t *testing.T) {
 	g := runShipped(t, "dev")
-	if !g.one(t, "org-account-testing").dependsOn("org-account-deployment") || !g.one(t, "org-account-training").dependsOn("org-account-testing") {
+	if !g.one(t, "org-account-deployment").dependsOn("org-account-training") || !g.one(t, "org-account-testing").dependsOn("org-account-deployment") {
 		t.Error("accounts do not wait for one another")
 	}
 }

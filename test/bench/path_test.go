@@ -14,7 +14,7 @@ import (
 // TestCriticalPath holds the shipped stacks' paths against what they are known to take, so that a dependency that lengthens an
 // update is noticed. -v prints them.
 func TestCriticalPath(t *testing.T) {
-	for stack, limit := range map[string]time.Duration{"dev": 1020 * time.Second, "prod": 1020 * time.Second} {
+	for stack, limit := range map[string]time.Duration{"dev": 1080 * time.Second, "prod": 1065 * time.Second} {
 		t.Run(stack, func(t *testing.T) {
 			settings, err := stackfile.Tree("../..", stack)
 			if err != nil {

@@ -64,7 +64,7 @@ func (r *reader) cluster(publicCIDRs []string, addons []string) {
 		whole := must(client.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: &name, AssociationId: identity.AssociationId})).Association
 		roles[*whole.Namespace+"/"+*whole.ServiceAccount] = *whole.RoleArn
 	}
-	r.equal("Pod Identity of training/training", roles["training/training"], r.output("trainingRoleArn"))
+	r.equal("Pod Identity of the run", roles["training/"+r.output("runName")], r.output("trainingRoleArn"))
 }
 
 // pool describes a node group.

@@ -63,6 +63,10 @@ func variants(t *testing.T) []variant {
 					"create aws:organizations/account:Account org-account-research",
 					"create aws:resourcegroups/group:Group org-group-research",
 					"create pulumi:providers:aws org-provider-research",
+					"create aws:ebs/encryptionByDefault:EncryptionByDefault org-research-volumes",
+					"create aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess org-research-snapshots",
+					"create aws:ec2/imageBlockPublicAccess:ImageBlockPublicAccess org-research-images",
+					"create aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock org-research-buckets",
 					"update aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
 					"update pulumi:index:Stash standing",
 				}},
@@ -81,7 +85,7 @@ func variants(t *testing.T) []variant {
 					"sample": map[string]any{"source": "sample/corpus.txt"},
 					"again":  map[string]any{"source": "sample/corpus.txt", "destination": "again/corpus.txt"},
 				}}, want: []string{"create aws:s3/objectCopy:ObjectCopy storage-copy-again"}},
-				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun(true)},
 				{name: "guardrail edited", set: map[string]any{"guardrails.instanceTypes": []any{"g6.xlarge"}}, want: []string{"update aws:organizations/policy:Policy guardrails-accelerators"}},
 				{name: "branch renamed", set: map[string]any{"git.branch": "training/dev-2"}, want: anotherBranch(t, "training/dev", "training/dev-2")},
 				{name: "branch deleted by hand", before: func(r *reader) { r.deleteBranch("training/dev-2") }, refresh: true, want: newBranch(t, "training/dev-2")},
@@ -127,7 +131,7 @@ func variants(t *testing.T) []variant {
 					"update pulumi:index:Stash standing", "update pulumi:index:Stash running",
 					"update aws:organizations/policy:Policy guardrails-accelerators",
 				}},
-				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun(true)},
 				{name: "guardrail edited", set: map[string]any{"guardrails.regions": []any{"eu-west-1"}}, want: []string{"update aws:organizations/policy:Policy guardrails-regions"}},
 			},
 			after: func(r *reader) { r.job(2, otherImage) },
@@ -164,8 +168,8 @@ func variants(t *testing.T) []variant {
 				r.branch("ours")
 			},
 			edits: []edit{
-				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
-				{name: "variable added", set: map[string]any{"training.environment": map[string]any{"WANDB_MODE": "offline"}}, want: anotherRun()},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun(false)},
+				{name: "variable added", set: map[string]any{"training.environment": map[string]any{"WANDB_MODE": "offline"}}, want: anotherRun(false)},
 			},
 			end: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
@@ -243,7 +247,7 @@ func variants(t *testing.T) []variant {
 					"region": nil, "network.cidr": nil, "network.zones": []any{"a", "b", "c"}, "cluster.version": "1.36",
 					"storage.encryption": nil, "cluster.pools.cpu.nodes": 1, "organization.accounts.training.id": caller(t),
 				}},
-				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()},
+				{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun(true)},
 			},
 			after: func(r *reader) {
 				r.job(1, otherImage)
@@ -321,15 +325,22 @@ func variants(t *testing.T) []variant {
 				r.running()
 				r.equal("branch", r.output("branchName"), "training/dev")
 			},
-			edits: []edit{{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun()}},
+			edits: []edit{{name: "image changed", set: map[string]any{"training.image": otherImage}, want: anotherRun(false)}},
 			end:   func(r *reader) { r.equal("left in the account", r.left(), []string{"bucket " + corpora}) },
 		},
 	}
 }
 
 // anotherRun returns the changes after an edit of what defines the run.
-func anotherRun() []string {
+//
+// In a cluster of the stack each run has a service account with an identity of its own.
+func anotherRun(managed bool) []string {
 	all := []string{"update pulumi:index:Stash running"}
+	if managed {
+		for _, what := range []string{"aws:eks/podIdentityAssociation:PodIdentityAssociation training-identity-train-*", "kubernetes:core/v1:ServiceAccount training-account-train-*"} {
+			all = append(all, "create "+what, "delete "+what)
+		}
+	}
 	for _, what := range []string{"kubernetes:batch/v1:Job training-job-train-*", "kubernetes:core/v1:ConfigMap training-scripts-train-*", "kubernetes:core/v1:Service training-service-train-*"} {
 		all = append(all, "create "+what, "delete "+what)
 	}

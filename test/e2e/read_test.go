@@ -91,7 +91,7 @@ func (r *reader) buckets(prefix string) int {
 	seen := 0
 	for _, bucket := range must(client.ListBuckets(ctx, &s3.ListBucketsInput{})).Buckets {
 		name := bucket.Name
-		if !strings.HasPrefix(*name, prefix) {
+		if !strings.HasPrefix(*name, prefix) || strings.HasPrefix(*name, trailBucket) {
 			continue
 		}
 		seen++
@@ -203,13 +203,31 @@ func (r *reader) network(subnets int) {
 	}
 }
 
+// trailBucket starts the name of the bucket with the trail of dev's organization: it is retained in the management account, in which
+// the stacks without an organization are too.
+const trailBucket = "llm-platform-dev-trail-logs-"
+
+// trails returns the number of these buckets.
+func (r *reader) trails() int {
+	r.t.Helper()
+	n := 0
+	for _, bucket := range must(bucketClient(r.management).ListBuckets(r.t.Context(), &s3.ListBucketsInput{})).Buckets {
+		if strings.HasPrefix(*bucket.Name, trailBucket) {
+			n++
+		}
+	}
+	return n
+}
+
 // left lists what the training account still has that costs money or grants access, one "kind name" each.
 func (r *reader) left() []string {
 	r.t.Helper()
 	ctx, compute := r.t.Context(), ec2.NewFromConfig(r.account)
 	var all []string
 	for _, bucket := range must(bucketClient(r.account).ListBuckets(ctx, &s3.ListBucketsInput{})).Buckets {
-		all = append(all, "bucket "+*bucket.Name)
+		if !strings.HasPrefix(*bucket.Name, trailBucket) {
+			all = append(all, "bucket "+*bucket.Name)
+		}
 	}
 	for _, vpc := range must(compute.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})).Vpcs {
 		if !aws.ToBool(vpc.IsDefault) {

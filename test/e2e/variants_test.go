@@ -102,6 +102,7 @@ func variants(t *testing.T) []variant {
 			},
 			end: func(r *reader) {
 				r.equal("left in the training account", r.left(), []string{})
+				r.equal("bucket of the organization's trail, which is retained", r.trails(), 1)
 				r.equal("OU of training, which is retained", r.ouOf("training"), "llm-dev-workloads")
 				r.equal("guardrails", len(r.guardrails("llm-platform-dev-")), 0)
 				r.equal("namespace training is deleted", r.kubectl("namespace", "training") == nil, true)

@@ -22,8 +22,8 @@ import (
 
 const (
 	storyImage = "registry.example.com/train:1"
-	podKey     = "run" // access key of the pods, by which their requests are known
-	storyNodes = 3     // one more than the run needs
+	podKey     = "podaccesskey" // of the pods, by which their requests are known; Pulumi hides this text in outputs
+	storyNodes = 3              // one more than the run needs
 )
 
 // TestStory is what the platform is for, once: the one-account stack is brought up, its run trains on two real nodes and loses one
@@ -47,7 +47,7 @@ func TestStory(t *testing.T) {
 		"training.environment": map[string]any{"AWS_ENDPOINT_URL": w.aws, "OMP_NUM_THREADS": "1"},
 	})
 	setSecrets(t, s, map[string]string{
-		"llm-platform:training.secrets.AWS_ACCESS_KEY_ID": podKey, "llm-platform:training.secrets.AWS_SECRET_ACCESS_KEY": "test",
+		"llm-platform:training.secrets.AWS_ACCESS_KEY_ID": podKey, "llm-platform:training.secrets.AWS_SECRET_ACCESS_KEY": "podsecretkey",
 	})
 	var scientist *scientist
 	var last engine.Result

@@ -18,7 +18,7 @@ import (
 func TestCopiesNeverDelete(t *testing.T) {
 	t.Parallel()
 	cloud, s := enginetest.Open(t, "dev", func(c *simcloud.Cloud) {
-		if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", Inputs: map[string]any{"bucket": "company-data"}}); err != nil {
+		if err := c.Put(simcloud.Resource{Type: "aws:s3/bucketV2:BucketV2", Account: "999999999999", Inputs: map[string]any{"bucket": "company-data"}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, key := range []string{"one", "two"} {
@@ -29,6 +29,7 @@ func TestCopiesNeverDelete(t *testing.T) {
 	set(t, s, "training.enabled", false)
 	set(t, s, "storage.keepData", false)
 	set(t, s, "storage.sourceBucket", "company-data")
+	set(t, s, "storage.sourceAccountId", "999999999999")
 	type copies = map[string][2]string // source and destination by name
 	step := func(what string, to copies, want []string, objects map[string]string) {
 		t.Helper()

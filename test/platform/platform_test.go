@@ -59,6 +59,18 @@ func TestLifeOfDev(t *testing.T) {
 		"aws:organizations/organizationalUnit:OrganizationalUnit": 2,
 		"aws:organizations/account:Account":                       3,
 		"aws:cloudwatch/logGroup:LogGroup":                        1, // EKS creates it anew
+
+		// In each account; without them it would be open again.
+		"aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock":    3,
+		"aws:ebs/encryptionByDefault:EncryptionByDefault":             3,
+		"aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess": 3,
+		"aws:ec2/imageBlockPublicAccess:ImageBlockPublicAccess":       3,
+
+		// The logs of the organization's trail.
+		"aws:s3/bucketV2:BucketV2": 1, "aws:s3/bucketPolicy:BucketPolicy": 1, "aws:s3/bucketVersioningV2:BucketVersioningV2": 1,
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": 1, "aws:s3/bucketOwnershipControls:BucketOwnershipControls": 1,
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2":                       1,
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": 1,
 	}
 	for kind, n := range retained {
 		if want[kind] != n {

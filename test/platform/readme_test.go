@@ -48,7 +48,8 @@ func TestReadmeSteps(t *testing.T) {
 				t.Errorf("no %s in\n%s", c.created, all)
 			}
 			for _, d := range preview.Diagnostics {
-				if d.Severity == "warning" {
+				// Who reviews is the reader's to say.
+				if d.Severity == "warning" && !strings.HasPrefix(d.Message, "ci.reviewers: ") {
 					t.Errorf("preview warns: %s", d.Message)
 				}
 			}

@@ -24,7 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from waitress import serve  # noqa: E402
 from werkzeug.wrappers import Request, Response  # noqa: E402
 
-from . import budgets, datasync, ec2, eks, identity, organizations, perimeter, refusals, s3, sagemaker  # noqa: E402, F401
+from . import budgets, datasync, ec2, eks, identity, logs, organizations, perimeter, refusals, s3, sagemaker  # noqa: E402, F401
 
 
 class Cloud:

@@ -22,6 +22,7 @@ ACTIONS = {
     "ListMultipartUploads": "s3:ListBucketMultipartUploads", "ListObjects": "s3:ListBucket", "ListObjectsV2": "s3:ListBucket",
     "ListParts": "s3:ListMultipartUploadParts", "PutObject": "s3:PutObject", "UploadPart": "s3:PutObject", "UploadPartCopy": "s3:PutObject",
 }
+REGION = "us-west-2"  # of the lab
 ON_BUCKET = {"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"}
 
 
@@ -47,11 +48,11 @@ def asked(record, offset, key):
 
 def main():
     record, offset, key, role = sys.argv[1:]
-    iam = boto3.client("iam")
+    iam = boto3.client("iam", region_name=REGION)
     name = role.rpartition("/")[2]
     policies = [iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"] for each in iam.list_role_policies(RoleName=name)["PolicyNames"]]
     requests = asked(record, int(offset), key)
-    s3 = boto3.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}))
+    s3 = boto3.client("s3", region_name=REGION, config=botocore.config.Config(s3={"addressing_style": "path"}))
     buckets = {resource.partition("/")[0] for _, resource in requests}
     print(json.dumps({
         "requests": requests, "policies": policies,

@@ -7,7 +7,7 @@ import {
   accelerators, baseline, bound, images, instance, member, nodegroup, regions, stored, type, volume,
 } from './guardrails.mjs'
 import {
-  add, allow, Allowed, both, data, Denied, deployRole, drop, drop0, edit, edit0, exempt, exemptNobody, guardrail, guardrails,
+  add, allow, Allowed, both, data, decide, Denied, deployRole, drop, drop0, edit, edit0, exempt, exemptNobody, guardrail, guardrails,
   documents, iamRole, judge, key, management, NotGranted, strange, testing, training, unconditional, who, without,
 } from './world.mjs'
 
@@ -143,18 +143,7 @@ test('the table is large enough to mean something', () => {
   assert.equal(new Set(decisions.map(([name, who]) => `${who}: ${name}`)).size, decisions.length)
 })
 
-for (const [name, person, action, request, want, mistake, becomes] of decisions) {
-  test(`${name} [${person}, ${action}]`, async () => {
-    const asked = { who: person, action, ...request }
-    assert.equal(await judge(asked, documents), want)
-    const wrong = structuredClone(documents)
-    mistake(wrong)
-    assert.notDeepEqual(wrong, documents, 'the mistake changes nothing')
-    const got = await judge(asked, wrong)
-    if (becomes) assert.equal(got, becomes, 'with the mistake')
-    else assert.equal(got === Allowed, want !== Allowed, `the mistake turns nothing: still ${got}`)
-  })
-}
+decide(decisions)
 
 // With every guardrail attached and the kill switch thrown, and even if the guardrails were
 // managed from an account that they bind, the deploying role can change and remove all of it.

@@ -1,9 +1,6 @@
 // What the pods of a run may do, by the tags that EKS Pod Identity gives their sessions.
-import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { allow, data, documents, edit, judge, strange, training, without } from './world.mjs'
+import { Allowed, NotGranted, allow, data, decide, edit, strange, training, without } from './world.mjs'
 
-const Allowed = 'Allowed', NotGranted = 'ImplicitlyDenied'
 const mine = 'train-0123456789', theirs = 'train-abcdef0123', before = 'training'
 const checkpoints = 'arn:aws:s3:::checkpoints'
 const tag = 'aws:PrincipalTag/kubernetes-service-account'
@@ -46,14 +43,4 @@ const decisions = [
   ['nor in a cluster of another account', 'podsService', 'sts:AssumeRole', pod(mine, { 'aws:SourceAccount': strange }), NotGranted, trust((s) => delete s.Condition.StringEquals['aws:SourceAccount'])],
 ]
 
-for (const [name, person, action, request, want, mistake] of decisions) {
-  test(`${name} [${person}, ${action}]`, async () => {
-    const asked = { who: person, action, ...request }
-    assert.equal(await judge(asked, documents), want)
-    const wrong = structuredClone(documents)
-    mistake(wrong)
-    assert.notDeepEqual(wrong, documents, 'the mistake changes nothing')
-    const got = await judge(asked, wrong)
-    assert.equal(got === Allowed, want !== Allowed, `the mistake turns nothing: still ${got}`)
-  })
-}
+decide(decisions)

@@ -1,8 +1,7 @@
 // Who may do what with Pulumi's state.
-import { decide, edit, training, unconditional, without } from './world.mjs'
+import { Allowed, NotGranted, decide, edit, training, unconditional, without } from './world.mjs'
 
 const bucket = 'arn:aws:s3:::state', own = `${bucket}/.pulumi/stacks/llm-platform/prod.json`
-const Allowed = 'Allowed', NotGranted = 'ImplicitlyDenied'
 const key = (name) => `arn:aws:kms:us-west-2:${training}:key/${name}`
 const everywhere = (name) => edit(name, 'UseState', (s) => (s.Resource = `${bucket}/*`))
 // ofBucket is what S3 asks of a key for an object; the bucket has a bucket key.

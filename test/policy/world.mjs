@@ -184,26 +184,25 @@ export const drop = (name, sid, action) =>
     s.Action = left
   })
 
-// decide tests decisions: each has the answer that we want, and a mistake in one of the documents that must turn it.
-export function decide(decisions) {
-  for (const [name, person, action, request, want, mistake] of decisions) {
+// decide tests decisions: each has the answer that we want, and a mistake in one of the documents that must turn it, or make it
+// the last element, if there is one.
+export function decide(decisions, docs = documents) {
+  for (const [name, person, action, request, want, mistake, becomes] of decisions) {
     test(`${name} [${person}, ${action}]`, async () => {
       const asked = { who: person, action, ...request }
-      assert.equal(await judge(asked, documents), want)
-      const wrong = structuredClone(documents)
+      assert.equal(await judge(asked, docs), want)
+      const wrong = structuredClone(docs)
       mistake(wrong)
-      assert.notDeepEqual(wrong, documents, 'the mistake changes nothing')
-      assert.equal((await judge(asked, wrong)) === 'Allowed', want !== 'Allowed', 'the mistake turns nothing')
+      assert.notDeepEqual(wrong, docs, 'the mistake changes nothing')
+      const got = await judge(asked, wrong)
+      if (becomes) assert.equal(got, becomes, 'with the mistake')
+      else assert.equal(got === Allowed, want !== Allowed, `the mistake turns nothing: still ${got}`)
     })
   }
 }
-// both makes two mistakes: an organization's guardrails deny it too, and without one the role's own policy must.
-export function both(one, other) {
-  return (docs) => {
-    one(docs)
-    other(docs)
-  }
-}
+
+// both makes several mistakes: an organization's guardrails deny it too, for example, and without one the role's own policy must.
+export const both = (...mistakes) => (docs) => mistakes.forEach((mistake) => mistake(docs))
 
 export function edit0(name, change) {
   return (docs) => change(docs[name].Statement[0])

@@ -41,17 +41,9 @@ func environment() map[string]string {
 	return env
 }
 
-// pluginFolder returns the folder of the plugins that the user's Pulumi downloaded; empty if there is none.
+// pluginFolder returns the folder of the plugins that the user's Pulumi has installed; empty if there is none.
 func pluginFolder() string {
-	home := os.Getenv("PULUMI_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		home = filepath.Join(user, ".pulumi")
-	}
-	folder := filepath.Join(home, "plugins")
+	folder := lab.PluginFolder()
 	if _, err := os.Stat(folder); err != nil {
 		return ""
 	}

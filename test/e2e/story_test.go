@@ -102,7 +102,10 @@ type storyWorld struct {
 
 func newStoryWorld(t *testing.T) *storyWorld {
 	t.Helper()
-	python := trainingPython(t)
+	python, err := lab.TrainingPython()
+	if err != nil {
+		t.Fatal(err)
+	}
 	repository := must(filepath.Abs(root))
 	reserved, err := lab.ReserveNodes(repository)
 	if err != nil {
@@ -124,40 +127,17 @@ func newStoryWorld(t *testing.T) *storyWorld {
 	for name, value := range l.Env {
 		t.Setenv(name, value)
 	}
-	venv := filepath.Dir(filepath.Dir(python))
-	mounts := []string{"/usr", "/lib", "/lib64", "/etc/ssl", venv}
-	if prefix := strings.TrimSpace(string(must(exec.Command(python, "-c", "import sys; print(sys.base_prefix)").Output()))); !strings.HasPrefix(prefix, "/usr") {
-		mounts = append(mounts, prefix)
-	}
-	var images []string
-	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, storyImage: {"/bin/sh"}} {
-		out := filepath.Join(l.Dir, strings.ReplaceAll(name, "/", "-")+".tar")
-		if err := reserved.Image(name, out, []string{"PATH=" + venv + "/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1"}, command...); err != nil {
-			t.Fatal(err)
-		}
-		images = append(images, out)
+	images, err := reserved.Images(l.Dir, storyImage, python.Environment())
+	if err != nil {
+		t.Fatal(err)
 	}
 	for index := range storyNodes {
-		env := []string{"LABELS=llm-platform/pool=cpu", "TAINTS=llm-platform/pool=cpu:NoSchedule", "MOUNTS=" + strings.Join(mounts, ",")}
+		env := []string{"LABELS=llm-platform/pool=cpu", "TAINTS=llm-platform/pool=cpu:NoSchedule", "MOUNTS=" + python.Mounts}
 		if err := reserved.Start(l.Plane, index, env, images...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return &storyWorld{t: t, lab: l, env: l.Env, aws: fmt.Sprintf("http://%s:%d", reserved.Host(), l.AWSPort), python: python, began: began}
-}
-
-// trainingPython returns the Python that make test-training installs, which the containers see.
-func trainingPython(t *testing.T) string {
-	t.Helper()
-	venv := os.Getenv("TRAINING_VENV")
-	if venv == "" {
-		venv = filepath.Join(os.Getenv("HOME"), ".cache", "llm-platform-training", "venv-3.12")
-	}
-	python := filepath.Join(venv, "bin", "python")
-	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("%v: run `make e2e`, which installs it", err)
-	}
-	return python
+	return &storyWorld{t: t, lab: l, env: l.Env, aws: fmt.Sprintf("http://%s:%d", reserved.Host(), l.AWSPort), python: python.Path, began: began}
 }
 
 func (w *storyWorld) kubectl(arguments ...string) string {

@@ -109,9 +109,12 @@ def parameters(service, operation, variables, request):
         protocol = "json"
     elif (request.content_type or "").startswith("application/x-www-form-urlencoded") and protocol not in ("query", "ec2"):
         protocol = "query"
-    values = MultiDict(request.values)
+    values, body = MultiDict(request.values), request.get_data()
+    payload = operation.input_shape.serialization.get("payload") if operation.input_shape else None
+    if payload and operation.input_shape.members[payload].type_name == "blob":
+        body = body.decode("latin-1")  # one character for each byte: the parser would take the bytes of an object for text
     return PROTOCOL_PARSERS[protocol](operation, map_type=dict).parse({
-        "body": request.get_data(), "headers": request.headers, "method": request.method, "url_params": variables,
+        "body": body, "headers": request.headers, "method": request.method, "url_params": variables,
         "url_path": request.path, "values": values,
     })
 

@@ -10,7 +10,8 @@ import judge
 def request(service, method="POST", uri="/", body="", **headers):
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential=test/20261126/us-west-2/{service}/aws4_request, SignedHeaders=host, Signature=0"
-    return {"method": method, "uri": uri, "headers": headers, "body": base64.b64encode(body.encode()).decode()}
+    content = body if isinstance(body, bytes) else body.encode()
+    return {"method": method, "uri": uri, "headers": headers, "body": base64.b64encode(content).decode()}
 
 
 def form(service, body):
@@ -47,6 +48,7 @@ CASES = [
     ("a cluster without a role", eks(name="c", resourcesVpcConfig={}), ["roleArn required"]),
     ("a cluster with a name that AWS refuses", eks(**{**CLUSTER, "name": "-c"}), ["name pattern"]),
     ("a cluster with a member that AWS lacks, below another", eks(**{**CLUSTER, "resourcesVpcConfig": {"subnets": []}}), ["resourcesVpcConfig.subnets unknown"]),
+    ("an object that is no text", request("s3", "PUT", "/bucket/key", b"\x80\x86"), []),
     ("a bucket's versioning", versioning("Enabled"), []),
     ("a bucket's versioning with an unknown status", versioning("On"), ["VersioningConfiguration.Status enum"]),
 ]

@@ -134,7 +134,7 @@ func (l *Lab) wrapAWS(bin string, port int) (string, error) {
 	plugin := filepath.Join(bin, name)
 	if _, err := os.Stat(plugin); err != nil {
 		if plugin, err = exec.LookPath(name); err != nil {
-			installed, _ := filepath.Glob(filepath.Join(pluginFolder(), "resource-aws-v*", name))
+			installed, _ := filepath.Glob(filepath.Join(PluginFolder(), "resource-aws-v*", name))
 			if len(installed) == 0 {
 				return "", fmt.Errorf("no %s", name)
 			}

@@ -81,7 +81,7 @@ func (n *Nodes) addHost() error {
 }
 
 // Start starts the index-th node, from 0, of a control plane. env are LABELS, TAINTS, CAPACITY and MOUNTS of the script node;
-// images are files that Image has written.
+// images are the files of Images.
 func (n *Nodes) Start(plane *Plane, index int, env []string, images ...string) error {
 	return n.run(plane, index, env, images...)
 }
@@ -123,9 +123,18 @@ func (n *Nodes) Release(plane *Plane) error {
 	return errors.Join(append(errs, n.lock.Close())...)
 }
 
-// Image writes a container image with busybox to the file out. Whatever else its containers need they see of this machine:
-// MOUNTS of Start.
-func (n *Nodes) Image(name, out string, env []string, command ...string) error {
+// Images writes the images of a cluster to files in a folder: the one that kubelets need for every pod, and one with a shell and an
+// environment. Whatever else its containers need they see of this machine: MOUNTS of Start.
+func (n *Nodes) Images(folder, name string, env []string) ([]string, error) {
+	pause, image := filepath.Join(folder, "pause.tar"), filepath.Join(folder, "image.tar")
+	if err := n.image("docker.io/test/pause:1", pause, env, "/bin/sleep", "2147483647"); err != nil {
+		return nil, err
+	}
+	return []string{pause, image}, n.image(name, image, env, "/bin/sh")
+}
+
+// image writes a container image with busybox to the file out.
+func (n *Nodes) image(name, out string, env []string, command ...string) error {
 	folder, err := os.MkdirTemp("", "image-")
 	if err != nil {
 		return err

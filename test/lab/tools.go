@@ -141,7 +141,7 @@ func (p *preparation) plugins(bin string) error {
 		if _, err := exec.LookPath(command); err == nil {
 			continue
 		}
-		if downloaded, _ := filepath.Glob(filepath.Join(pluginFolder(), "resource-"+name+"-v"+versions[name])); len(downloaded) > 0 {
+		if downloaded, _ := filepath.Glob(filepath.Join(PluginFolder(), "resource-"+name+"-v"+versions[name])); len(downloaded) > 0 {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(bin, command)); err == nil {
@@ -181,8 +181,8 @@ func providerVersions(repository string) (map[string]string, error) {
 	return versions, nil
 }
 
-// pluginFolder returns the folder of the plugins that the user's Pulumi has installed.
-func pluginFolder() string {
+// PluginFolder returns the folder of the plugins that the user's Pulumi has installed.
+func PluginFolder() string {
 	home := os.Getenv("PULUMI_HOME")
 	if home == "" {
 		home = filepath.Join(os.Getenv("HOME"), ".pulumi")

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -39,16 +38,16 @@ func s3Endpoint() string { return fmt.Sprintf("http://%s:%d", lab.nodes.Host(), 
 var lab *cluster
 
 type cluster struct {
-	dir, python string
-	nodes       *labs.Nodes
-	plane       *labs.Plane
-	images      []string
-	mounts      string
-	client      kubernetes.Interface
-	dynamic     dynamic.Interface
-	mapper      *restmapper.DeferredDiscoveryRESTMapper
-	s3          *exec.Cmd
-	identities  atomic.Int64 // how often pods got credentials
+	dir        string
+	python     labs.Python
+	nodes      *labs.Nodes
+	plane      *labs.Plane
+	images     []string
+	client     kubernetes.Interface
+	dynamic    dynamic.Interface
+	mapper     *restmapper.DeferredDiscoveryRESTMapper
+	s3         *exec.Cmd
+	identities atomic.Int64 // how often pods got credentials
 }
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -76,32 +75,21 @@ func (c *cluster) start() error {
 	if c.nodes, err = labs.ReserveNodes("../../.."); err != nil {
 		return err
 	}
-	venv := os.Getenv("TRAINING_VENV")
-	if venv == "" {
-		venv = filepath.Join(os.Getenv("HOME"), ".cache/llm-platform-training/venv-3.12")
-	}
-	c.python = filepath.Join(venv, "bin/python")
-	if _, err := os.Stat(c.python); err != nil {
-		return fmt.Errorf("%w: run `make test-cluster`", err)
-	}
-	base, err := exec.Command(c.python, "-c", "import sys; print(sys.base_prefix)").Output()
-	if err != nil {
-		return fmt.Errorf("python: %w", err)
-	}
-	c.mounts = strings.Join([]string{"/usr", "/lib", "/lib64", "/etc/ssl", venv}, ",")
-	if prefix := strings.TrimSpace(string(base)); !strings.HasPrefix(prefix, "/usr") {
-		c.mounts += "," + prefix
+	if c.python, err = labs.TrainingPython(); err != nil {
+		return err
 	}
 	if err := c.startPlane(); err != nil {
 		return fmt.Errorf("control plane: %w", err)
 	}
-	if err := c.startS3(venv); err != nil {
+	if err := c.startS3(); err != nil {
 		return fmt.Errorf("S3: %w", err)
 	}
 	if err := c.startIdentity(); err != nil {
 		return fmt.Errorf("Pod Identity: %w", err)
 	}
-	return c.buildImages(venv)
+	env := append(c.python.Environment(), "AWS_ENDPOINT_URL="+s3Endpoint(), "OMP_NUM_THREADS=1")
+	c.images, err = c.nodes.Images(c.dir, image, env)
+	return err
 }
 
 // background starts a process that ends with this one.
@@ -137,8 +125,8 @@ func (c *cluster) startPlane() (err error) {
 
 // startS3 starts the emulator on every address, with the buckets and the sample. Pods reach it at an address that no lost node
 // takes away.
-func (c *cluster) startS3(venv string) (err error) {
-	if c.s3, err = c.background("s3", nil, c.python, "-m", "moto.server", "-H", "0.0.0.0", "-p", fmt.Sprint(s3Port())); err != nil {
+func (c *cluster) startS3() (err error) {
+	if c.s3, err = c.background("s3", nil, c.python.Path, "-m", "moto.server", "-H", "0.0.0.0", "-p", fmt.Sprint(s3Port())); err != nil {
 		return err
 	}
 	sample, err := os.ReadFile("../../../sample/corpus.txt")
@@ -182,18 +170,6 @@ func s3Put(path string, body []byte) error {
 // image is the name in the manifests. The test's image has no Python: each container sees this machine's.
 const image = "registry.example.com/train:1"
 
-func (c *cluster) buildImages(venv string) error {
-	env := []string{"PATH=" + venv + "/bin:/usr/bin:/bin", "AWS_ENDPOINT_URL=" + s3Endpoint(), "OMP_NUM_THREADS=1", "PYTHONDONTWRITEBYTECODE=1"}
-	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, image: {"/bin/sh"}} {
-		out := filepath.Join(c.dir, strings.ReplaceAll(name, "/", "-")+".tar")
-		if err := c.nodes.Image(name, out, env, command...); err != nil {
-			return err
-		}
-		c.images = append(c.images, out)
-	}
-	return nil
-}
-
 func kube() string { return labs.KubePath("../../..") }
 
 // node stops or loses a node, by its number, or starts one with the images.
@@ -205,7 +181,7 @@ func (c *cluster) node(number int, env []string, arguments ...string) error {
 	case len(arguments) == 1 && arguments[0] == "lose":
 		return c.nodes.Lose(c.plane, index)
 	}
-	return c.nodes.Start(c.plane, index, append([]string{"MOUNTS=" + c.mounts}, env...), arguments...)
+	return c.nodes.Start(c.plane, index, append([]string{"MOUNTS=" + c.python.Mounts}, env...), arguments...)
 }
 
 func (c *cluster) stop() {

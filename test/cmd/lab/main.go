@@ -74,13 +74,9 @@ func run(ctx context.Context, fake string, real int, record string) (err error) 
 }
 
 func startNodes(l *lab.Lab, nodes *lab.Nodes, n int) error {
-	var images []string
-	for name, command := range map[string][]string{"docker.io/test/pause:1": {"/bin/sleep", "2147483647"}, "docker.io/lab/busybox:1": {"/bin/sh"}} {
-		out := filepath.Join(l.Dir, strings.ReplaceAll(name, "/", "-")+".tar")
-		if err := nodes.Image(name, out, []string{"PATH=/usr/local/bin:/usr/bin:/bin"}, command...); err != nil {
-			return err
-		}
-		images = append(images, out)
+	images, err := nodes.Images(l.Dir, "docker.io/lab/busybox:1", []string{"PATH=/usr/local/bin:/usr/bin:/bin"})
+	if err != nil {
+		return err
 	}
 	for index := range n {
 		if err := nodes.Start(l.Plane, index, nil, images...); err != nil {
